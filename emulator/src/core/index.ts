@@ -1,0 +1,7 @@
+export * from './clock.ts'
+export * from './context.ts'
+export * from './faults.ts'
+export * from './journal.ts'
+export * from './resources.ts'
+export * from './service.ts'
+export * from './store.ts'

@@ -1,0 +1,79 @@
+import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { Clock } from './clock.ts'
+
+/**
+ * The journal: one JSON line for each decision a service takes, with its reasons. An HTTP answer stays as terse as
+ * Azure's; what a person needs stands here. Never holds key material, tokens or secrets: identifiers, claims and
+ * fingerprints only.
+ */
+export interface Journal {
+  write(entry: JournalEntry): JournalRecord
+  /** Newest last. */
+  records(): readonly JournalRecord[]
+  /** The file it is appended to, if any. */
+  readonly file: string | undefined
+  close(): void
+}
+
+export interface JournalEntry {
+  /** Who decided: `maa`, `keyvault`, `managedhsm`, `entra`, `imds`, `kds`, `psp`, `arm`, `aci`, `functions`, `proxy`. */
+  readonly service: string
+  /** What was asked, in the field's words: `attest`, `release`, `token`, `createKey`, `startContainerGroup` … */
+  readonly operation: string
+  readonly outcome: 'allowed' | 'denied' | 'failed' | 'done'
+  /** What it was about: a key id, a container group, a principal. */
+  readonly subject?: string
+  /** One sentence for a person. */
+  readonly summary: string
+  /** Every condition that was looked at, met or not, in order. */
+  readonly conditions?: readonly JournalCondition[]
+  /** What a person would do about a refusal. */
+  readonly action?: string
+  /** What was answered, where there was an HTTP answer. */
+  readonly answer?: { readonly status: number; readonly code?: string; readonly requestId?: string }
+  /** Anything else worth knowing, small and free of secrets. */
+  readonly details?: Readonly<Record<string, unknown>>
+}
+
+export interface JournalCondition {
+  /** The claim, field or check: `x-ms-sevsnpvm-hostdata`, `report.signature`, `token.exp`. */
+  readonly name: string
+  readonly wanted: unknown
+  readonly found: unknown
+  readonly met: boolean
+  /** What a person would do about this one. */
+  readonly hint?: string
+}
+
+export interface JournalRecord extends JournalEntry {
+  readonly seq: number
+  /** ISO 8601, from the emulator's clock. */
+  readonly time: string
+}
+
+/** How many records are kept in memory; the file has all of them. */
+const KEPT = 10_000
+
+/** Opens a journal; with `file`, every record is also appended to it (mode 0600). */
+export function openJournal(clock: Clock, file?: string): Journal {
+  if (file !== undefined) mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  const fd = file === undefined ? undefined : openSync(file, 'a', 0o600)
+  const kept: JournalRecord[] = []
+  let seq = 0
+  return {
+    file,
+    write(entry) {
+      seq += 1
+      const record: JournalRecord = { seq, time: new Date(clock.now()).toISOString(), ...entry }
+      kept.push(record)
+      if (kept.length > KEPT) kept.shift()
+      if (fd !== undefined) writeSync(fd, `${JSON.stringify(record)}\n`)
+      return record
+    },
+    records: () => kept,
+    close: () => {
+      if (fd !== undefined) closeSync(fd)
+    },
+  }
+}

@@ -1,0 +1,80 @@
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+
+/**
+ * Where the services keep what they answered with 2xx: named collections of JSON documents.
+ * In memory, or in one SQLite file of mode 0600 (write-ahead log, `synchronous=FULL`), so that what was committed is
+ * there after a `kill -9` and nothing is half written.
+ */
+export interface Store {
+  /** The collection of that name; made at first use. Its documents must survive `JSON.stringify`. */
+  collection<T>(name: string): Collection<T>
+  /** Runs `change` as one transaction: all of it is kept, or (when it throws) none. Calls may nest. Synchronous. */
+  transaction<T>(change: () => T): T
+  close(): void
+}
+
+/** Documents by key. Keys compare exactly; a service that compares without case lowers them itself. */
+export interface Collection<T> {
+  get(key: string): T | undefined
+  has(key: string): boolean
+  put(key: string, value: T): void
+  delete(key: string): boolean
+  /** All entries whose key starts with `prefix`, in key order. */
+  entries(prefix?: string): [key: string, value: T][]
+  values(prefix?: string): T[]
+}
+
+/** Opens a store. Without `file` it lives in memory and is gone when closed. */
+export function openStore(file?: string): Store {
+  if (file !== undefined) createPrivateFile(file)
+  const db = new DatabaseSync(file ?? ':memory:')
+  db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000;')
+  db.exec('CREATE TABLE IF NOT EXISTS documents (collection TEXT, key TEXT, value TEXT, PRIMARY KEY (collection, key)) WITHOUT ROWID')
+  const get = db.prepare('SELECT value FROM documents WHERE collection = ? AND key = ?')
+  const put = db.prepare('INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value')
+  const remove = db.prepare('DELETE FROM documents WHERE collection = ? AND key = ?')
+  const range = db.prepare('SELECT key, value FROM documents WHERE collection = ? AND key >= ? AND key < ? ORDER BY key')
+  let depth = 0
+
+  const collection = <T>(name: string): Collection<T> => ({
+    get(key) {
+      const row = get.get(name, key)
+      return row === undefined ? undefined : (JSON.parse(row.value as string) as T)
+    },
+    has: (key) => get.get(name, key) !== undefined,
+    put: (key, value) => void put.run(name, key, JSON.stringify(value)),
+    delete: (key) => remove.run(name, key).changes > 0,
+    entries: (prefix = '') =>
+      range.all(name, prefix, `${prefix}\u{10ffff}`).map((row) => [row.key as string, JSON.parse(row.value as string) as T]),
+    values: (prefix = '') => range.all(name, prefix, `${prefix}\u{10ffff}`).map((row) => JSON.parse(row.value as string) as T),
+  })
+
+  return {
+    collection,
+    transaction(change) {
+      if (depth > 0) return change()
+      db.exec('BEGIN IMMEDIATE')
+      depth += 1
+      try {
+        const result = change()
+        db.exec('COMMIT')
+        return result
+      } catch (error) {
+        db.exec('ROLLBACK')
+        throw error
+      } finally {
+        depth -= 1
+      }
+    },
+    close: () => db.close(),
+  }
+}
+
+/** SQLite gives its -wal and -shm files the mode of the database, so that one file made private keeps all three so. */
+function createPrivateFile(file: string): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  if (!existsSync(file)) closeSync(openSync(file, 'wx', 0o600))
+  chmodSync(file, 0o600)
+}
