@@ -31,11 +31,15 @@ export function openStore(file?: string): Store {
   if (file !== undefined) createPrivateFile(file)
   const db = new DatabaseSync(file ?? ':memory:')
   db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000;')
-  db.exec('CREATE TABLE IF NOT EXISTS documents (collection TEXT, key TEXT, value TEXT, PRIMARY KEY (collection, key)) WITHOUT ROWID')
+  db.exec(
+    'CREATE TABLE IF NOT EXISTS documents (collection TEXT, key TEXT, value TEXT, PRIMARY KEY (collection, key)) WITHOUT ROWID',
+  )
   const get = db.prepare('SELECT value FROM documents WHERE collection = ? AND key = ?')
   const put = db.prepare('INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value')
   const remove = db.prepare('DELETE FROM documents WHERE collection = ? AND key = ?')
-  const range = db.prepare('SELECT key, value FROM documents WHERE collection = ? AND key >= ? AND key < ? ORDER BY key')
+  const range = db.prepare(
+    'SELECT key, value FROM documents WHERE collection = ? AND key >= ? AND key < ? ORDER BY key',
+  )
   let depth = 0
 
   const collection = <T>(name: string): Collection<T> => ({
@@ -47,8 +51,11 @@ export function openStore(file?: string): Store {
     put: (key, value) => void put.run(name, key, JSON.stringify(value)),
     delete: (key) => remove.run(name, key).changes > 0,
     entries: (prefix = '') =>
-      range.all(name, prefix, `${prefix}\u{10ffff}`).map((row) => [row.key as string, JSON.parse(row.value as string) as T]),
-    values: (prefix = '') => range.all(name, prefix, `${prefix}\u{10ffff}`).map((row) => JSON.parse(row.value as string) as T),
+      range
+        .all(name, prefix, `${prefix}\u{10ffff}`)
+        .map((row) => [row.key as string, JSON.parse(row.value as string) as T]),
+    values: (prefix = '') =>
+      range.all(name, prefix, `${prefix}\u{10ffff}`).map((row) => JSON.parse(row.value as string) as T),
   })
 
   return {

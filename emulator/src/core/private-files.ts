@@ -1,0 +1,82 @@
+import { randomUUID } from 'node:crypto'
+import { chmodSync, mkdirSync, readFileSync } from 'node:fs'
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+/** Small text files that only this user may read: keys, and the certificates that belong to them. */
+export interface PrivateFiles {
+  read(name: string): Promise<string | undefined>
+  /** Like `read`, for the few places that cannot wait. */
+  readSync(name: string): string | undefined
+  /** Writes the whole file or nothing, over what was there. */
+  write(name: string, text: string): Promise<void>
+  /** Writes it unless it is there already (another process was faster); resolves to what is there afterwards. */
+  writeOnce(name: string, text: string): Promise<string>
+}
+
+/** Files of mode 0600 in a directory of mode 0700, made when first written to. */
+export function directoryFiles(directory: string): PrivateFiles {
+  const pathOf = (name: string) => join(directory, fileName(name))
+  /** A reader sees the old content or the new, never half of it: write beside, flush, then put in place. */
+  const writeBeside = async (name: string, text: string): Promise<string> => {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    const beside = join(directory, `.${fileName(name)}.${randomUUID()}`)
+    await writeFile(beside, text, { mode: 0o600, flag: 'wx', flush: true })
+    return beside
+  }
+  const read = (name: string) => readFile(pathOf(name), 'utf8').catch(absentIfMissing)
+  return {
+    read,
+    readSync(name) {
+      try {
+        return readFileSync(pathOf(name), 'utf8')
+      } catch (error) {
+        return absentIfMissing(error)
+      }
+    },
+    async write(name, text) {
+      await rename(await writeBeside(name, text), pathOf(name))
+      chmodSync(directory, 0o700)
+    },
+    async writeOnce(name, text) {
+      const beside = await writeBeside(name, text)
+      try {
+        await link(beside, pathOf(name))
+        return text
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'EEXIST') return await readFile(pathOf(name), 'utf8')
+        // A file system without hard links: the last writer wins, which is as good while one process owns the directory.
+        await writeFile(pathOf(name), text, { mode: 0o600, flush: true })
+        return text
+      } finally {
+        await rm(beside, { force: true })
+      }
+    },
+  }
+}
+
+/** The same in memory, gone with the process. */
+export function memoryFiles(): PrivateFiles {
+  const files = new Map<string, string>()
+  return {
+    read: async (name) => files.get(name),
+    readSync: (name) => files.get(name),
+    async write(name, text) {
+      files.set(name, text)
+    },
+    async writeOnce(name, text) {
+      if (!files.has(name)) files.set(name, text)
+      return files.get(name)!
+    },
+  }
+}
+
+/** Names come from host names and the like: what could leave the directory, or hide in it, is escaped. */
+function fileName(name: string): string {
+  return encodeURIComponent(name).replaceAll('*', '%2A').replace(/^\./, '%2E')
+}
+
+function absentIfMissing(error: unknown): undefined {
+  if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+  throw error
+}

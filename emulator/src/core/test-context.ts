@@ -1,0 +1,79 @@
+import { mkdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { openAuthority } from './authority.ts'
+import { type MovableClock, manualClock } from './clock.ts'
+import type { EmulatorContext, Seed } from './context.ts'
+import { type Faults, NO_FAULTS } from './faults.ts'
+import { openJournal } from './journal.ts'
+import { keyCacheOver } from './keys.ts'
+import { directoryFiles, memoryFiles } from './private-files.ts'
+import { seededRandom, systemRandom } from './random.ts'
+import { createSeed, plantSeed } from './seed.ts'
+import { type Caller, createDispatcher, type Dispatcher, type Service } from './service.ts'
+import { openStore } from './store.ts'
+
+/*
+ * For the tests of services: everything an emulator shares, in memory, with a clock that the test moves. Services reach
+ * each other through the same dispatcher as in a running emulator.
+ */
+
+export interface TestContextOptions {
+  readonly clock?: MovableClock
+  readonly faults?: Faults
+  readonly seed?: Seed
+}
+
+export interface TestWorld {
+  readonly ctx: EmulatorContext
+  readonly clock: MovableClock
+  readonly dispatcher: Dispatcher
+  /** Makes the service reachable under its host names, and returns it. */
+  use<S extends Service>(service: S): S
+  /** Sends a request to the service of its host; `caller` is an ordinary client of this process unless said otherwise. */
+  fetch(request: Request | string | URL, caller?: Caller): Promise<Response>
+}
+
+// RSA keys take seconds to make and no test looks at them: one set for this checkout. Certificates are made anew.
+const testKeys = fileURLToPath(new URL('../../../node_modules/.cache/skerry-test-keys', import.meta.url))
+mkdirSync(testKeys, { recursive: true, mode: 0o700 })
+const keyFiles = directoryFiles(testKeys)
+
+const authority = await openAuthority({
+  files: memoryFiles(),
+  keys: keyCacheOver(keyFiles),
+  random: systemRandom(),
+  now: () => Date.parse('2026-01-01T00:00:00Z'),
+  label: 'tests',
+  validity: { notBefore: Date.parse('2020-01-01T00:00:00Z'), notAfter: Date.parse('2049-12-31T00:00:00Z') },
+})
+
+export function createTestContext(options: TestContextOptions = {}): TestWorld {
+  const clock = options.clock ?? manualClock()
+  const services: Service[] = []
+  const dispatcher = createDispatcher(services)
+  const random = seededRandom('skerry')
+  const store = openStore()
+  const seed = options.seed ?? createSeed(random)
+  plantSeed(store, seed)
+  return {
+    clock,
+    dispatcher,
+    ctx: {
+      clock,
+      store,
+      seed,
+      random,
+      authority,
+      journal: openJournal(clock),
+      keys: keyCacheOver(keyFiles, memoryFiles()),
+      faults: options.faults ?? NO_FAULTS,
+      fetch: (request) => dispatcher.dispatch(request, { door: 'process' }),
+    },
+    use(service) {
+      services.push(service)
+      return service
+    },
+    fetch: (request, caller = { door: 'process' }) =>
+      dispatcher.dispatch(request instanceof Request ? request : new Request(request), caller),
+  }
+}
