@@ -1,1 +1,11 @@
-export {}
+// The Functions app: importing a module registers what it defines. Loaded by package.json `main`, as one bundle.
+import './entities/deployment.ts'
+import './entities/registry.ts'
+import './orchestrators/import-key.ts'
+import './orchestrators/provision.ts'
+import './orchestrators/rotate.ts'
+import './orchestrators/teardown.ts'
+import './orchestrators/upgrade.ts'
+import './http/deployments.ts'
+import './http/keys.ts'
+import './timers/rotation.ts'

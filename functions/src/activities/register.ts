@@ -1,0 +1,19 @@
+import * as df from 'durable-functions'
+import { askAzure, type Outcome } from '../azure/outcome.ts'
+
+/**
+ * An activity: a name, and one operation on Azure that is safe to repeat. Durable delivers it at least once, so each one
+ * looks for its own effect before it makes one.
+ */
+export interface Activity<Input, Output> {
+  readonly name: string
+  readonly run: (input: Input) => Promise<Outcome<Output>>
+}
+
+export function activity<Input, Output>(
+  name: string,
+  run: (input: Input) => Promise<Outcome<Output>>,
+): Activity<Input, Output> {
+  df.app.activity(name, { handler: (input: unknown) => askAzure(() => run(input as Input)) })
+  return { name, run }
+}
