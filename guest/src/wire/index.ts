@@ -1,1 +1,25 @@
-export {}
+/**
+ * What crosses a wire and means the same on every side. Pure: no I/O, no Node-only imports.
+ */
+export * from './aci-release-policy.ts'
+export * from './bytes.ts'
+export * from './cce-policy.ts'
+export { certificateNames } from './certificate.ts'
+export * from './certificate-table.ts'
+export * from './did-x509.ts'
+export * from './errors.ts'
+export * from './guest-message.ts'
+export * from './guest-policy.ts'
+export * from './import-key-config.ts'
+export * from './key-release.ts'
+export * from './maa-request.ts'
+export * from './pem.ts'
+export * from './release-decision.ts'
+export * from './release-policy.ts'
+export * from './report.ts'
+export * from './security-context.ts'
+export * from './snp-claims.ts'
+export * from './tcb.ts'
+export * from './thim.ts'
+export * from './uvm-endorsement.ts'
+export * from './vcek.ts'
