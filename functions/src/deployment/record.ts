@@ -1,4 +1,4 @@
-import type { ReleasePolicy } from '@skerry/guest/wire'
+import type { ClaimCondition, ReleasePolicy } from '@skerry/guest/wire'
 import type { TemplateReading } from './template.ts'
 
 /** What is to be deployed: a request that was found valid. Holds no secret, since it lives in orchestration history. */
@@ -21,13 +21,8 @@ export interface KeySpec {
   readonly vaultHost: string
   /** Host of the attestation provider. */
   readonly authority: string
-  /** Conditions beyond the four that this app always sets, as the import configuration gave them. */
-  readonly extraClaims: readonly ClaimRule[]
-}
-
-export interface ClaimRule {
-  readonly claim: string
-  readonly equals: string | number | boolean
+  /** The import configuration's own conditions, without host data: each inner list is one way to be allowed. */
+  readonly claims: readonly (readonly ClaimCondition[])[]
 }
 
 export type Operation = 'provision' | 'upgrade' | 'rotate' | 'teardown'

@@ -7,11 +7,7 @@ import type { KeySpec } from './record.ts'
  * @param hostData lower-case hex, one value, or two while an upgrade moves from the old policy to the new
  */
 export function releasePolicyOf(key: KeySpec, hostData: readonly string[]): ReleasePolicy {
-  return aciReleasePolicy({
-    authority: `https://${key.authority}`,
-    hostData: [...hostData],
-    extraClaims: [...key.extraClaims],
-  })
+  return aciReleasePolicy({ authority: key.authority, hostData, claims: key.claims })
 }
 
 /** The policy as Key Vault's clients take it: the UTF-8 bytes of its JSON. */

@@ -1,7 +1,14 @@
-import { hostDataOfCcePolicy, type ImportKeyConfig, parseImportKeyConfig, WireError } from '@skerry/guest/wire'
+import {
+  aciReleasePolicy,
+  HOST_DATA_CLAIM,
+  hostDataOfCcePolicy,
+  type ImportKeyConfig,
+  parseImportKeyConfig,
+  WireError,
+} from '@skerry/guest/wire'
 import * as v from 'valibot'
 import { type Fault, Problem } from '../problem.ts'
-import type { ClaimRule, DeploymentSpec, KeySpec } from './record.ts'
+import type { DeploymentSpec, KeySpec } from './record.ts'
 import { escapeMember, findSecrets, findSecureParameters, isObject } from './secrets.ts'
 import { readTemplate } from './template.ts'
 
@@ -51,7 +58,7 @@ export async function readDeploymentRequest(body: unknown, subscriptionId: strin
 export async function readUpgradeRequest(body: unknown, current: DeploymentSpec): Promise<DeploymentSpec> {
   refuseSecrets(body)
   const request = parse(UpgradeBody, body)
-  return await assemble({ ...current, ...request }, { key: current.key, claims: [] })
+  return await assemble({ ...current, ...request }, { key: current.key, claims: current.key.claims })
 }
 
 /** A key alone: its description, and the host data that its policy will ask for. */
@@ -60,7 +67,7 @@ export async function readKeyRequest(body: unknown): Promise<{ key: KeySpec; hos
   const request = parse(KeyBody, body)
   const { key, claims } = readKey(request.importKeyConfig)
   const hostData = await digest(request.ccePolicy, '/ccePolicy')
-  return { key: { ...key, extraClaims: mergeClaims(claims, hostData) }, hostData }
+  return { key: { ...key, claims: checkClaims(key, claims, hostData) }, hostData }
 }
 
 type Target = Omit<DeploymentSpec, 'reading' | 'key'>
@@ -73,7 +80,7 @@ async function assemble(target: Target, { key, claims }: ReadKey): Promise<Deplo
     reading.ccePolicy,
     `${reading.groupPointer}/properties/confidentialComputeProperties/ccePolicy`,
   )
-  const extraClaims = claims.length > 0 ? mergeClaims(claims, hostData) : key.extraClaims
+  const checked = checkClaims(key, claims, hostData)
   const mismatches = [
     differ(reading.kid.split('/', 1)[0]!, key.name, '/importKeyConfig/key/kid', 'the key that the template asks for'),
     differ(reading.vaultHost, key.vaultHost, '/importKeyConfig/key/akv/endpoint', 'the vault that the template asks'),
@@ -86,7 +93,16 @@ async function assemble(target: Target, { key, claims }: ReadKey): Promise<Deplo
   ].filter((fault) => fault !== undefined)
   if (mismatches.length > 0) throw invalid(mismatches)
   const { name, location } = target
-  return { name, subscriptionId, resourceGroup, location, template, parameters, reading, key: { ...key, extraClaims } }
+  return {
+    name,
+    subscriptionId,
+    resourceGroup,
+    location,
+    template,
+    parameters,
+    reading,
+    key: { ...key, claims: checked },
+  }
 }
 
 interface ReadKey {
@@ -114,16 +130,10 @@ function readKey(value: unknown): ReadKey {
       'must be the host name of an attestation provider, without https://',
     )
   }
-  if (!/^[0-9a-zA-Z-]{1,127}$/.test(config.key.kid)) {
-    fault('ERR_KEY_NAME', '/key/kid', 'must be a key name: 1 to 127 letters, digits and hyphens')
-  }
   const { kty } = config.key
   if (kty !== 'RSA-HSM' && kty !== 'oct-HSM') {
     fault('ERR_UNSUPPORTED_KTY', '/key/kty', `${kty} keys cannot show possession by decrypting; use RSA-HSM or oct-HSM`)
-  } else if (kty === 'oct-HSM' && !vaultHost.includes('.managedhsm.')) {
-    fault('ERR_UNSUPPORTED_KTY', '/key/kty', 'oct-HSM keys live in a managed HSM, not in a vault')
   }
-  if (config.claims.length > 1) fault('ERR_CLAIMS', '/claims', 'one list of claims is supported; alternatives are not')
   if (faults.length > 0 || (kty !== 'RSA-HSM' && kty !== 'oct-HSM')) throw invalid(faults)
   return {
     key: {
@@ -131,7 +141,7 @@ function readKey(value: unknown): ReadKey {
       kty,
       vaultHost,
       authority: config.key.authority.endpoint.toLowerCase(),
-      extraClaims: [],
+      claims: [],
     },
     claims: config.claims,
   }
@@ -146,39 +156,19 @@ function parseConfig(value: unknown): ImportKeyConfig {
   }
 }
 
-/** What this app always asks of a guest; a configuration may repeat it, not contradict it. */
-const FIXED: Readonly<Record<string, string>> = {
-  'x-ms-compliance-status': 'azure-compliant-uvm',
-  'x-ms-sevsnpvm-is-debuggable': 'false',
-  'x-ms-sevsnpvm-vmpl': '0',
-}
-
-function mergeClaims(claims: ImportKeyConfig['claims'], hostData: string): ClaimRule[] {
-  const faults: Fault[] = []
-  const extra: ClaimRule[] = []
-  for (const [index, rule] of (claims[0] ?? []).entries()) {
-    const pointer = `/importKeyConfig/claims/0/${index}`
-    const { claim, equals } = rule as { claim: string; equals?: unknown }
-    if (typeof equals !== 'string' && typeof equals !== 'number' && typeof equals !== 'boolean') {
-      faults.push({
-        code: 'ERR_CLAIMS',
-        pointer,
-        detail: 'only the operator equals, with a string, number or boolean, is supported',
-      })
-      continue
-    }
-    const wanted = claim === 'x-ms-sevsnpvm-hostdata' ? hostData : FIXED[claim]
-    if (wanted === undefined) extra.push({ claim, equals })
-    else if (!isPlaceholder(equals) && String(equals).toLowerCase() !== wanted) {
-      const detail =
-        claim === 'x-ms-sevsnpvm-hostdata'
-          ? `is not the digest of the template's CCE policy, which is ${hostData}`
-          : `this app releases keys only where ${claim} is ${wanted}`
-      faults.push({ code: 'ERR_CLAIMS', pointer: `${pointer}/equals`, detail })
-    }
+/**
+ * The configuration's own conditions. Its host data may be left as the example's placeholder; where it is given it must
+ * be that of the policy, and the wire's rules refuse what contradicts the conditions that always hold.
+ */
+function checkClaims(key: KeySpec, claims: ImportKeyConfig['claims'], hostData: string): ImportKeyConfig['claims'] {
+  const given = claims.map((way) => way.filter(({ equals }) => !isPlaceholder(equals)))
+  try {
+    aciReleasePolicy({ authority: key.authority, hostData, claims: given })
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error
+    throw invalid([{ code: error.code, pointer: `/importKeyConfig${error.at ?? ''}`, detail: error.message }])
   }
-  if (faults.length > 0) throw invalid(faults)
-  return extra
+  return given.map((way) => way.filter(({ claim }) => claim !== HOST_DATA_CLAIM))
 }
 
 /** The example leaves `<hash-digest-of-the-security-policy>` for a person to fill in; here the policy itself says it. */
