@@ -1,13 +1,15 @@
-import type { ThimCertification } from '@skerry/guest/wire'
+import type { SnpProduct, TcbVersion, ThimCertification } from '@skerry/guest/wire'
 
 /** A virtual AMD secure processor: one chip with its keys, its TCB, and the guests launched on it. */
 export interface VirtualProcessor {
+  /** What it is, in AMD's key distribution names. */
+  readonly product: SnpProduct
   /** SHA-256 of the SubjectPublicKeyInfo (DER) of this processor's ARK, lower-case hex: what a verifier pins. */
   arkSpkiSha256(): Promise<string>
   /** The certificates for the current reported TCB, as THIM hands them out. Honours the fault plan (`tamper: tcb`). */
   thim(): Promise<ThimCertification>
-  /** DER of the VCEK for this chip id and TCB (u64 in memory order as lower-case hex); undefined when chip or TCB is not of this machine. */
-  vcek(chipIdHex: string, tcb: { bootLoader: number; tee: number; snp: number; microcode: number }): Promise<Uint8Array | undefined>
+  /** DER of the VCEK for this chip id (128 lower-case hex digits) and TCB; undefined when this machine has no such certificate. */
+  vcek(chipIdHex: string, tcb: TcbVersion): Promise<Uint8Array | undefined>
   /** PEM: ASK then ARK, nothing else. */
   certificateChainPem(): Promise<string>
   /** DER CRL signed by the ARK. */

@@ -1,0 +1,2 @@
+export { createProcessor } from './processor.ts'
+export type * from './types.ts'
