@@ -1,0 +1,141 @@
+import { createLocalJWKSet, decodeJwt, errors, type JSONWebKeySet, type JWTPayload, jwtVerify } from 'jose'
+import type { EmulatorContext } from '../core/index.ts'
+
+/** The caller of a resource, as its access token says. */
+export interface Principal {
+  readonly objectId: string
+  readonly clientId: string
+  readonly tenantId: string
+}
+
+export type TokenErrorCode = 'missing' | 'malformed' | 'signature' | 'issuer' | 'audience' | 'expired' | 'notYetValid'
+
+/** Why a bearer token is not accepted. `found` is what the token said instead, and never the token. */
+export class TokenError extends Error {
+  readonly code: TokenErrorCode
+  readonly found: string | undefined
+  constructor(code: TokenErrorCode, message: string, found?: string) {
+    super(message)
+    this.name = 'TokenError'
+    this.code = code
+    this.found = found
+  }
+}
+
+export interface TokenVerifier {
+  /**
+   * The principal of the request's bearer token, which must be signed by the tenant, for one of `audiences` (a trailing
+   * slash does not matter), and valid now. Throws TokenError.
+   */
+  verify(request: Request, audiences: readonly string[]): Promise<Principal>
+}
+
+/** Metadata and keys are asked for again after this long, and when a key id is not among them (but not in a row). */
+const METADATA_LIFETIME_MS = 24 * 3600 * 1000
+const REFRESH_COOLDOWN_MS = 30_000
+
+interface TenantKeys {
+  readonly issuer: string
+  readonly jwks: ReturnType<typeof createLocalJWKSet>
+  readonly fetchedAt: number
+}
+
+/** Verifies access tokens as a resource of the tenant does: by its OpenID metadata and key set, fetched and cached. */
+export function createTokenVerifier(ctx: EmulatorContext): TokenVerifier {
+  let cached: Promise<TenantKeys> | undefined
+
+  const fetchKeys = async (): Promise<TenantKeys> => {
+    const url = `https://login.microsoftonline.com/${ctx.seed.tenantId}/.well-known/openid-configuration`
+    const metadata = (await fetchJson(ctx, url)) as { issuer: string; jwks_uri: string }
+    const keys = (await fetchJson(ctx, metadata.jwks_uri)) as JSONWebKeySet
+    return { issuer: metadata.issuer, jwks: createLocalJWKSet(keys), fetchedAt: ctx.clock.now() }
+  }
+  const tenantKeys = async (olderThanMs: number): Promise<TenantKeys> => {
+    const known = await cached
+    if (known !== undefined && ctx.clock.now() - known.fetchedAt < olderThanMs) return known
+    const fetching = fetchKeys()
+    cached = fetching
+    fetching.catch(() => {
+      if (cached === fetching) cached = undefined
+    })
+    return fetching
+  }
+
+  const verifyToken = async (token: string, audiences: readonly string[]): Promise<JWTPayload> => {
+    const claimed = readUnverified(token)
+    const keys = await tenantKeys(METADATA_LIFETIME_MS)
+    // Looked at before the signature: a token of another tenant is told so, not that its signature is bad.
+    if (claimed.iss !== keys.issuer) {
+      throw new TokenError('issuer', `issuer ${keys.issuer} wanted`, String(claimed.iss))
+    }
+    const options = {
+      algorithms: ['RS256'],
+      issuer: keys.issuer,
+      audience: [...new Set(audiences.flatMap((audience) => [audience, audience.replace(/\/+$/, '')]))],
+      requiredClaims: ['exp', 'nbf', 'oid', 'appid', 'tid'],
+      currentDate: new Date(ctx.clock.now()),
+    }
+    try {
+      return (await jwtVerify(token, keys.jwks, options)).payload
+    } catch (error) {
+      if (!(error instanceof errors.JWKSNoMatchingKey)) throw tokenErrorOf(error, claimed)
+    }
+    // The tenant may have a new key since.
+    const renewed = await tenantKeys(REFRESH_COOLDOWN_MS)
+    try {
+      return (await jwtVerify(token, renewed.jwks, options)).payload
+    } catch (error) {
+      throw tokenErrorOf(error, claimed)
+    }
+  }
+
+  return {
+    async verify(request, audiences) {
+      const authorization = request.headers.get('authorization')
+      if (!authorization) throw new TokenError('missing', 'the request has no bearer token')
+      const token = authorization.match(/^Bearer +(\S+)$/i)?.[1]
+      if (token === undefined) throw new TokenError('malformed', 'the authorization header holds no bearer token')
+      const { oid, appid, tid } = await verifyToken(token, audiences)
+      if (typeof oid !== 'string' || typeof appid !== 'string' || typeof tid !== 'string') {
+        throw new TokenError('malformed', 'oid, appid and tid must be strings')
+      }
+      return { objectId: oid, clientId: appid, tenantId: tid }
+    },
+  }
+}
+
+function readUnverified(token: string): JWTPayload {
+  try {
+    return decodeJwt(token)
+  } catch {
+    throw new TokenError('malformed', 'the bearer token is not a JWT')
+  }
+}
+
+function tokenErrorOf(error: unknown, claimed: JWTPayload): unknown {
+  if (error instanceof errors.JWTExpired) return new TokenError('expired', 'the token is expired', String(claimed.exp))
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    if (error.claim === 'aud')
+      return new TokenError('audience', 'the token is for another audience', audienceText(claimed))
+    if (error.claim === 'iss') return new TokenError('issuer', 'the token is of another issuer', String(claimed.iss))
+    if (error.claim === 'nbf' && error.reason === 'check_failed') {
+      return new TokenError('notYetValid', 'the token is not valid yet', String(claimed.nbf))
+    }
+    return new TokenError('malformed', `the claim ${error.claim} is missing or of the wrong type`)
+  }
+  if (error instanceof errors.JWTInvalid || error instanceof errors.JWSInvalid) {
+    return new TokenError('malformed', 'the bearer token is not a JWT')
+  }
+  if (error instanceof errors.JOSEError) return new TokenError('signature', 'the signature is not of this tenant')
+  return error
+}
+
+function audienceText(claimed: JWTPayload): string {
+  return Array.isArray(claimed.aud) ? claimed.aud.join(', ') : String(claimed.aud)
+}
+
+async function fetchJson(ctx: EmulatorContext, url: string): Promise<unknown> {
+  const response = await ctx.fetch(new Request(url))
+  if (!response.ok) throw new Error(`GET ${url} answered ${response.status}`)
+  return await response.json()
+}
