@@ -1,0 +1,47 @@
+import { constants, createHash, type KeyObject, verify, X509Certificate } from 'node:crypto'
+import { AsnConvert } from '@peculiar/asn1-schema'
+import { Certificate } from '@peculiar/asn1-x509'
+
+/** A certificate as OpenSSL reads it, and the bytes that its signature covers. */
+export interface ParsedCertificate {
+  readonly der: Uint8Array
+  readonly x509: X509Certificate
+  readonly commonName: string
+  readonly publicKey: KeyObject
+}
+
+/** @throws when the bytes are not a certificate */
+export function readCertificate(der: Uint8Array): ParsedCertificate {
+  const x509 = new X509Certificate(der)
+  const commonName = x509.subject.match(/^CN=(.*)$/m)?.[1] ?? ''
+  return { der, x509, commonName, publicKey: x509.publicKey }
+}
+
+/** SHA-256 of the SubjectPublicKeyInfo (DER), lower-case hex: what is pinned, whatever the certificate around it. */
+export function spkiSha256(key: KeyObject): string {
+  return createHash('sha256')
+    .update(key.export({ type: 'spki', format: 'der' }))
+    .digest('hex')
+}
+
+/** Issuer and subject names agree, and so do the key identifiers where both are there. */
+export function namesIssuer(certificate: ParsedCertificate, issuer: ParsedCertificate): boolean {
+  return certificate.x509.checkIssued(issuer.x509)
+}
+
+/** Signed with RSASSA-PSS, SHA-384, MGF1 SHA-384 and a salt of 48 bytes: AMD's profile and nothing else. */
+export function isSignedByAmdProfile(certificate: ParsedCertificate, issuer: ParsedCertificate): boolean {
+  const { tbsCertificateRaw, signatureAlgorithm, signatureValue } = AsnConvert.parse(
+    certificate.der as Uint8Array<ArrayBuffer>,
+    Certificate,
+  )
+  if (signatureAlgorithm.algorithm !== '1.2.840.113549.1.1.10' || tbsCertificateRaw === undefined) return false
+  if (issuer.publicKey.asymmetricKeyType !== 'rsa') return false
+  const key = { key: issuer.publicKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 48 }
+  return verify('sha384', new Uint8Array(tbsCertificateRaw), key, new Uint8Array(signatureValue))
+}
+
+/** Signed by the issuer's key, by whatever algorithm the certificate names. */
+export function isSignedBy(certificate: ParsedCertificate, issuer: ParsedCertificate): boolean {
+  return certificate.x509.verify(issuer.publicKey)
+}

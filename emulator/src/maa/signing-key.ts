@@ -1,0 +1,66 @@
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
+import { derToPem, encodeBase64, pemToDer } from '@skerry/guest/wire'
+import type { EmulatorContext } from '../core/index.ts'
+import { buildCertificate } from '../x509/certificate.ts'
+import { distinguishedName } from '../x509/names.ts'
+
+/** The key that signs the tokens of every provider of this emulator. */
+export interface SigningKey {
+  readonly privateKey: KeyObject
+  /** Standard base64, padded. */
+  readonly kid: string
+}
+
+export async function signingKey(ctx: EmulatorContext): Promise<SigningKey> {
+  const privateKey = await ctx.keys.rsa('maa-signing', 2048)
+  return { privateKey, kid: keyIdOf(createPublicKey(privateKey)) }
+}
+
+/**
+ * `kid` of an attestation service's own key: standard base64 of SHA-256 over the PEM of the SubjectPublicKeyInfo and
+ * one zero byte (checked against a JWKS of the real service).
+ */
+export function keyIdOf(publicKey: KeyObject): string {
+  const pem = publicKey.export({ type: 'spki', format: 'pem' }) as string
+  return createHash('sha256').update(`${pem}\0`).digest('base64')
+}
+
+/** The certificate's dates, as the service had them in 2021 and 2023. */
+const NOT_BEFORE = '2019-05-01T00:00:00Z'
+const NOT_AFTER = '2050-12-31T23:59:59Z'
+
+/**
+ * The self-signed certificate of the signing key under a provider's name, in DER. Kept beside the key, under a name
+ * that changes with it.
+ */
+export async function signingCertificate(ctx: EmulatorContext, issuer: string): Promise<Uint8Array> {
+  const { privateKey, kid } = await signingKey(ctx)
+  const mark = createHash('sha256').update(`${kid} ${issuer}`).digest('hex').slice(0, 16)
+  const pem = await ctx.keys.file(`maa-signing-${mark}.pem`, async () => {
+    const name = distinguishedName([
+      ['O', 'Skerry emulator'],
+      ['CN', issuer],
+    ])
+    const der = buildCertificate(
+      {
+        serial: 1n,
+        subject: name,
+        issuer: name,
+        notBefore: new Date(NOT_BEFORE),
+        notAfter: new Date(NOT_AFTER),
+        publicKey: createPublicKey(privateKey),
+        extensions: [],
+      },
+      privateKey,
+      'rsa-sha256',
+    )
+    return derToPem(der)
+  })
+  return pemToDer(pem)[0]!
+}
+
+/** The JWK set of a provider. Members and order as the service has them: the key itself stands only in `x5c`. */
+export async function jwks(ctx: EmulatorContext, issuer: string): Promise<{ keys: unknown[] }> {
+  const [{ kid }, certificate] = await Promise.all([signingKey(ctx), signingCertificate(ctx, issuer)])
+  return { keys: [{ x5c: [encodeBase64(certificate)], kid, kty: 'RSA' }] }
+}
