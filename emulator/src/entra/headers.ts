@@ -1,6 +1,8 @@
 /** What Entra's answers carry, whatever they say. */
 export function securityHeaders(requestId: string, cacheControl: string): Record<string, string> {
-  const uncached: Record<string, string> = cacheControl.startsWith('no-store') ? { Pragma: 'no-cache', Expires: '-1' } : {}
+  const uncached: Record<string, string> = cacheControl.startsWith('no-store')
+    ? { Pragma: 'no-cache', Expires: '-1' }
+    : {}
   return {
     'Cache-Control': cacheControl,
     ...uncached,
