@@ -4,18 +4,31 @@ import type { VirtualGuest } from '../psp/types.ts'
 export interface ConfidentialRunner {
   /** How processes will be confined on this machine, found out once: what works, and in words what does not and why. */
   capabilities(): Promise<RunnerCapabilities>
-  /** A network of its own (user and network namespace) whose only ways out are the emulator's listeners. */
+  /**
+   * A network of its own (user and network namespace) whose only ways out are the emulator's listeners.
+   * Rejects with ERR_NETWORK_NAMESPACE where the kernel refuses one.
+   */
   createNetwork(options: NetworkOptions): Promise<GroupNetwork>
+  /**
+   * Resolves when the program was started (its `exec` succeeded). Rejects with a RunnerError: ERR_COMMAND_NOT_FOUND,
+   * ERR_COMMAND_NOT_EXECUTABLE, ERR_WORKING_DIRECTORY, ERR_DEVICE_UNAVAILABLE, ERR_CONFINEMENT.
+   */
   start(options: ProcessOptions): Promise<ConfidentialProcess>
 }
 
 export interface RunnerCapabilities {
   /** How the device is made to exist. */
-  readonly device: 'mount-namespace' | 'injected-descriptor' | 'none'
+  readonly device: DeviceMechanism | 'none'
   readonly networkNamespace: boolean
   /** One sentence for each thing that is missing, for a person: names the kernel feature. */
   readonly notices: readonly string[]
 }
+
+/** A node in the program's own mount namespace, or a descriptor that opens of the device's path are answered with. */
+export type DeviceMechanism = 'mount-namespace' | 'injected-descriptor'
+
+/** Which kernel generation's device the program finds: `/dev/sev-guest` (6.x) or `/dev/sev` (Azure's 5.15). */
+export type DeviceGeneration = 'sev-guest' | 'sev'
 
 export interface NetworkOptions {
   /** Called for each connection that a program of the network opens to one of the emulator's names, by TLS (443) or in clear (80). */
@@ -29,22 +42,33 @@ export interface GroupNetwork extends AsyncDisposable {
 
 export interface ProcessOptions {
   readonly command: readonly [string, ...string[]]
+  /** The program's whole environment. */
   readonly env: Readonly<Record<string, string>>
   readonly cwd?: string
   /** The guest whose processor answers the device. */
   readonly guest: VirtualGuest
-  /** Which device the program finds: `/dev/sev-guest` (6.x kernels) or `/dev/sev` (Azure's 5.15). Default `sev-guest`. */
-  readonly deviceGeneration?: 'sev-guest' | 'sev'
+  /** Default `sev-guest`. */
+  readonly deviceGeneration?: DeviceGeneration
+  /** Made read-only for the program where it has a mount namespace. The caller names it in the environment. */
+  readonly securityContextDir?: string
   /** Absent: the program stays in the caller's network. */
   readonly network?: GroupNetwork
   /** `inherit` for `skerry run`; otherwise whole lines as they come. */
   readonly output: 'inherit' | ((line: string, stream: 'stdout' | 'stderr') => void)
+  /** Aborting kills the program and everything it started. */
   readonly signal?: AbortSignal
 }
 
 export interface ConfidentialProcess {
+  /** As the caller's PID namespace counts. */
   readonly pid: number
-  /** Resolves when the program ended. */
-  readonly exit: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>
+  /** Resolves when the program ended, everything it started with it, and its output was delivered. */
+  readonly exit: Promise<ProcessExit>
+  /** Default SIGTERM. SIGKILL ends everything the program started, too. */
   kill(signal?: NodeJS.Signals): void
+}
+
+export interface ProcessExit {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
 }

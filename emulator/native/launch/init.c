@@ -1,0 +1,86 @@
+#define _GNU_SOURCE
+#include "launch.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+_Noreturn static void give_up(int report, const struct failure *failure) {
+  struct report message = {.kind = REPORT_FAILED, .error = failure->error};
+  snprintf(message.step, sizeof message.step, "%s", failure->step);
+  send_with_descriptors(report, &message, sizeof message, NULL, 0);
+  _exit(125);
+}
+
+_Noreturn static void give_up_at(int report, const char *step) {
+  struct failure failure = {.step = step, .error = errno};
+  give_up(report, &failure);
+}
+
+// Asks to be killed with the parent, and ends at once if the parent was gone before that took effect: `report` is a
+// socket whose other end only the launcher holds.
+static void die_with_parent(int report) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  struct pollfd other = {.fd = report};
+  if (poll(&other, 1, 0) > 0 && (other.revents & (POLLHUP | POLLERR))) _exit(125);
+}
+
+_Noreturn static void run_program(const struct options *options, int report, const void *original_mask) {
+  die_with_parent(report);
+  if (options->new_session) setsid();
+  sigprocmask(SIG_SETMASK, original_mask, NULL);
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) give_up_at(report, "no_new_privs (prctl)");
+  struct report message = {.kind = REPORT_LISTENER};
+  int listener = install_filter(options->device, !options->device_node, &message.wait_killable);
+  if (listener < 0) give_up_at(report, "seccomp user notification (SECCOMP_FILTER_FLAG_NEW_LISTENER)");
+  if (send_with_descriptors(report, &message, sizeof message, &listener, 1) < 0)
+    give_up_at(report, "seccomp user notification (send the listener)");
+  close(listener);
+  execvp(options->command[0], options->command);
+  give_up_at(report, "exec");
+}
+
+void run_init(const struct options *options, bool own_pids, int report, int status, const void *original_mask) {
+  struct failure failure;
+  die_with_parent(report);
+  if (options->isolate) {
+    if (set_up_mounts(options, own_pids, &failure) < 0) give_up(report, &failure);
+  }
+  if (options->isolate || options->join_user >= 0) {
+    if (drop_capabilities(&failure) < 0) give_up(report, &failure);
+  }
+  pid_t program = fork();
+  if (program < 0) give_up_at(report, "fork");
+  if (program == 0) {
+    close(status);
+    run_program(options, report, original_mask);
+  }
+  close(report);
+
+  // All signals are blocked since the launcher: pid 1 of a namespace would ignore what it does not handle, and a signal
+  // from the terminal reaches the program by itself. Only what a process sent us on purpose is passed on.
+  sigset_t all;
+  sigfillset(&all);
+  for (;;) {
+    siginfo_t info;
+    int signal = sigwaitinfo(&all, &info);
+    if (signal < 0) continue;
+    if (signal != SIGCHLD) {
+      if (info.si_code <= 0) kill(program, signal);
+      continue;
+    }
+    for (;;) {
+      int ended;
+      pid_t child = waitpid(-1, &ended, WNOHANG);
+      if (child <= 0) break;
+      if (child != program) continue;
+      while (write(status, &ended, sizeof ended) < 0 && errno == EINTR) continue;
+      _exit(0);
+    }
+  }
+}

@@ -1,0 +1,116 @@
+import { closeSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { RunnerError } from './errors.ts'
+import { hostsFile, nsswitchFile, rewriteInPlace } from './hosts-file.ts'
+import { type LauncherMessage, launch } from './launch.ts'
+import type { NativeParts } from './native.ts'
+import type { GroupNetwork, NetworkOptions } from './types.ts'
+
+type Built = Extract<LauncherMessage, { kind: 'network' }>
+
+/** What a program needs to join: descriptors of the namespaces, and the files bound over the machine's own. */
+export interface NetworkMembership {
+  readonly userNamespace: number
+  readonly networkNamespace: number
+  readonly binds: readonly { readonly source: string; readonly target: string }[]
+  /** False without veth: the emulator's listeners then hold ports 443 and 80 of the group's own loopback. */
+  readonly ownPorts: boolean
+}
+
+const memberships = new WeakMap<GroupNetwork, NetworkMembership>()
+
+/** @throws TypeError for a network that another implementation made, or that was disposed of */
+export function membershipOf(network: GroupNetwork): NetworkMembership {
+  const membership = memberships.get(network)
+  if (membership === undefined) throw new TypeError('network: not a network of this runner, or disposed of')
+  return membership
+}
+
+/**
+ * Builds the namespaces (see emulator/native/launch/network.c) and accepts on the listeners inside them. A listener
+ * keeps the namespace that it was made in, so its connections come from there and nowhere else.
+ */
+export async function createGroupNetwork(native: NativeParts, options: NetworkOptions): Promise<GroupNetwork> {
+  const built = await build(native)
+  const open = new Set<Socket>()
+  const servers = built.descriptors.flatMap(({ name, descriptor }) => {
+    if (name !== '443' && name !== '80') return []
+    const server = createServer((socket) => {
+      open.add(socket)
+      socket.on('close', () => open.delete(socket))
+      options.onConnection(socket, name === '443' ? 443 : 80)
+    })
+    return [listening(server, descriptor)]
+  })
+  const listeners = await Promise.all(servers)
+
+  const folder = mkdtempSync(join(tmpdir(), 'skerry-network-'))
+  const hosts = join(folder, 'hosts')
+  const content = (names: readonly string[]) =>
+    hostsFile({ emulatorAddress: built.address, ownAddress: built.groupAddress, names })
+  writeFileSync(hosts, content([]), { mode: 0o644 })
+  const binds = [{ source: hosts, target: '/etc/hosts' }]
+  const nsswitch = nsswitchFile()
+  if (nsswitch !== undefined) {
+    writeFileSync(join(folder, 'nsswitch.conf'), nsswitch, { mode: 0o644 })
+    binds.push({ source: join(folder, 'nsswitch.conf'), target: '/etc/nsswitch.conf' })
+  }
+
+  const userNamespace = descriptorOf(built, 'user')
+  const networkNamespace = descriptorOf(built, 'net')
+  const network: GroupNetwork = {
+    setHostNames: (names) => rewriteInPlace(hosts, content(names)),
+    async [Symbol.asyncDispose]() {
+      if (!memberships.delete(network)) return
+      for (const socket of open) socket.destroy()
+      await Promise.all(listeners.map((server) => new Promise((resolve) => server.close(resolve))))
+      closeSync(userNamespace)
+      closeSync(networkNamespace)
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+  memberships.set(network, {
+    userNamespace,
+    networkNamespace,
+    binds,
+    ownPorts: built.groupAddress !== '127.0.0.1',
+  })
+  return network
+}
+
+function build(native: NativeParts): Promise<Built> {
+  return new Promise((resolve, reject) => {
+    const { child } = launch({
+      native,
+      arguments: (control) => ['network', String(control)],
+      stdio: 'ignore',
+      env: {},
+      devicePath: '',
+      injected: false,
+      onMessage(message) {
+        if (message.kind === 'network') resolve(message)
+        if (message.kind === 'failed') {
+          const { step, errno } = message
+          reject(new RunnerError('ERR_NETWORK_NAMESPACE', `${step} failed with ${errno}`, { step, errno }))
+        }
+      },
+      onEnd: () => reject(new RunnerError('ERR_NETWORK_NAMESPACE', 'the launcher ended before the network was there')),
+    })
+    child.on('error', reject)
+  })
+}
+
+function listening(server: Server, descriptor: number): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    server.on('error', reject)
+    server.listen({ fd: descriptor }, () => resolve(server.unref()))
+  })
+}
+
+function descriptorOf(built: Built, wanted: string): number {
+  const found = built.descriptors.find(({ name }) => name === wanted)
+  if (found === undefined || found.descriptor < 0) throw new Error(`the launcher sent no ${wanted} namespace`)
+  return found.descriptor
+}

@@ -1,0 +1,57 @@
+import type { VirtualGuest } from '../psp/types.ts'
+import { type ProbeOptions, probe } from './capabilities.ts'
+import { startConfined } from './confined-process.ts'
+import type { DeviceDriver } from './device-driver.ts'
+import { RunnerError } from './errors.ts'
+import { loadNative, type NativeParts } from './native.ts'
+import { createGroupNetwork } from './network.ts'
+import { createSevDriver } from './sev-driver.ts'
+import { createSevGuestDriver } from './sev-guest-driver.ts'
+import type { ConfidentialRunner, DeviceGeneration, RunnerCapabilities } from './types.ts'
+
+export interface RunnerOptions extends ProbeOptions {
+  /** Told when a guest's processor failed in a way that no firmware does; the caller gets EIO. */
+  readonly onFault?: (error: unknown) => void
+}
+
+export function createRunner(options: RunnerOptions = {}): ConfidentialRunner {
+  let found: Promise<RunnerCapabilities> | undefined
+  // A driver keeps what the kernel keeps per guest, so all programs of a guest share one.
+  const drivers: Record<DeviceGeneration, WeakMap<VirtualGuest, DeviceDriver>> = {
+    'sev-guest': new WeakMap(),
+    sev: new WeakMap(),
+  }
+  const driverOf = (guest: VirtualGuest, generation: DeviceGeneration): DeviceDriver => {
+    const known = drivers[generation].get(guest)
+    if (known !== undefined) return known
+    const { onFault } = options
+    const create = generation === 'sev' ? createSevDriver : createSevGuestDriver
+    const driver = create({ guest, ...(onFault !== undefined && { onFault }) })
+    drivers[generation].set(guest, driver)
+    return driver
+  }
+  const capabilities = () => {
+    found ??= probe(loadNative(), options)
+    return found
+  }
+  return {
+    capabilities,
+    async createNetwork(networkOptions) {
+      const { networkNamespace, notices } = await capabilities()
+      if (!networkNamespace) throw new RunnerError('ERR_NETWORK_NAMESPACE', notices.join(' '))
+      return createGroupNetwork(nativeParts(), networkOptions)
+    },
+    async start(processOptions) {
+      const { device, notices } = await capabilities()
+      if (device === 'none') throw new RunnerError('ERR_DEVICE_UNAVAILABLE', notices.join(' '))
+      const driver = driverOf(processOptions.guest, processOptions.deviceGeneration ?? 'sev-guest')
+      return startConfined(processOptions, { native: nativeParts(), mechanism: device, driver })
+    },
+  }
+}
+
+function nativeParts(): NativeParts {
+  const native = loadNative()
+  if ('missing' in native) throw new RunnerError('ERR_NATIVE_MISSING', native.missing)
+  return native.parts
+}
