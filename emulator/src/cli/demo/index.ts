@@ -1,0 +1,3 @@
+export { DemoInputError } from './inputs.ts'
+export { type DemoOptions, runDemo } from './run.ts'
+export { TAMPERS, type Tamper } from './tamper.ts'
