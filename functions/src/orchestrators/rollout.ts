@@ -15,7 +15,7 @@ export function* rollOut(story: Story, spec: DeploymentSpec, key: KeyReference, 
   const challenge = yield* story.step(
     'challenge',
     story.call(makeChallenge, { key, kty: spec.key.kty }),
-    ({ plaintextSha256 }) => `a ciphertext under version ${key.version}; its plaintext digests to ${plaintextSha256}`,
+    ({ keyVersion }) => `a ciphertext under version ${keyVersion}`,
   )
   const groupId = yield* story.step('deploy', deploy(story, spec, challenge, deploymentName), (id) => id)
   story.learn({ group: { id: groupId, state: 'Pending' } })
