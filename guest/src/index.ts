@@ -1,1 +1,37 @@
-export * from './wire/index.ts'
+/**
+ * What runs inside a confidential container: reports of the secure processor, attestation, secure key release, and the
+ * HTTP API of the SKR sidecar. What crosses a wire is in `@skerry/guest/wire`.
+ */
+export { type CertificateCache, createCertificateCache } from './attest/certificates.ts'
+export { type AttestationContextOptions, createAttestationContext } from './attest/context.ts'
+export { AttestationError } from './attest/errors.ts'
+export { type AttestationContext, type CollectOptions, collectEvidence, type Evidence } from './attest/evidence.ts'
+export { type Clock, systemClock } from './clock.ts'
+export {
+  DEVICE_PATHS,
+  type OpenDeviceOptions,
+  openDevice,
+  type SnpDevice,
+  SnpDeviceError,
+  type SnpDeviceErrorCode,
+} from './device/index.ts'
+export { InvalidArgumentError } from './http/endpoint.ts'
+export { type Fetch, UpstreamError } from './http/upstream.ts'
+export { createVaultCredential, IdentityError, type TokenSource } from './identity/vault-token.ts'
+export { type AttestOptions, attest } from './maa/attest.ts'
+export { type VerifyAttestationTokenOptions, verifyAttestationToken } from './maa/verify.ts'
+export { createSidecar, type SidecarOptions } from './sidecar/app.ts'
+export { createLog, LOG_LEVELS, type Log, type LogLevel } from './sidecar/log.ts'
+export { readSettings, type SidecarFlags, type SidecarSettings } from './sidecar/settings.ts'
+export { type Sidecar, type StartSidecarOptions, startSidecar } from './sidecar/start.ts'
+export { KeyReleaseError } from './skr/errors.ts'
+export { type ReleasedKey, type ReleaseKeyOptions, releaseKey } from './skr/release.ts'
+export { defaultTrustStore, type TrustStore, trustStoreOf } from './skr/trust-store.ts'
+export { createWrappingKeys, type WrappingKey, type WrappingKeys } from './skr/wrapping-key.ts'
+export { fetchCertification } from './thim/thim.ts'
+export {
+  readSecurityContext,
+  type SecurityContext,
+  SecurityContextError,
+  uvmEndorsementsOf,
+} from './uvm/security-context.ts'

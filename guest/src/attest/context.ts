@@ -1,0 +1,44 @@
+import type { Clock } from '../clock.ts'
+import { openDevice, type SnpDevice } from '../device/index.ts'
+import type { Fetch } from '../http/upstream.ts'
+import { readSecurityContext, type SecurityContext, uvmEndorsementsOf } from '../uvm/security-context.ts'
+import { createCertificateCache } from './certificates.ts'
+import type { AttestationContext } from './evidence.ts'
+
+export interface AttestationContextOptions {
+  /** Default: opened by `openDevice()` at first use. */
+  readonly device?: SnpDevice
+  /** Default: read by `readSecurityContext()`. */
+  readonly securityContext?: SecurityContext
+  readonly fetch?: Fetch
+  readonly clock?: Clock
+  readonly log?: (message: string) => void
+}
+
+/**
+ * Puts together what this guest proves itself with. A device that cannot be opened is tried again at the next use: the
+ * error goes to whoever asked for evidence.
+ * @throws SecurityContextError
+ */
+export async function createAttestationContext(options: AttestationContextOptions = {}): Promise<AttestationContext> {
+  const { fetch, clock, log } = options
+  const securityContext = options.securityContext ?? (await readSecurityContext())
+  let opened: Promise<SnpDevice> | undefined = options.device && Promise.resolve(options.device)
+  const open = () => {
+    opened ??= openDevice(clock === undefined ? {} : { clock }).catch((error) => {
+      opened = undefined
+      throw error
+    })
+    return opened
+  }
+  return {
+    device: open,
+    certificates: createCertificateCache({
+      ...(securityContext.certification && { initial: securityContext.certification }),
+      ...(fetch && { fetch }),
+      ...(clock && { clock }),
+    }),
+    uvmEndorsements: uvmEndorsementsOf(securityContext),
+    ...(log && { log }),
+  }
+}

@@ -1,0 +1,91 @@
+import type { SnpDevice } from '../device/index.ts'
+import {
+  certificateChainPem,
+  decodeReport,
+  encodeHex,
+  type SnpReport,
+  sha256,
+  type ThimCertification,
+  tcbToHex,
+} from '../wire/index.ts'
+import { type CertificateCache, mismatch } from './certificates.ts'
+import { AttestationError } from './errors.ts'
+
+/** What a verifier is shown. */
+export interface Evidence {
+  /** 1184 bytes, signed by the secure processor. */
+  readonly report: Uint8Array
+  readonly decoded: SnpReport
+  readonly certification: ThimCertification
+  /** VCEK, ASK, ARK. */
+  readonly certificateChainPem: string
+  /** COSE_Sign1 each. */
+  readonly uvmEndorsements: readonly Uint8Array[]
+  /** The bytes whose SHA-256 the report carries. */
+  readonly runtimeData: Uint8Array
+}
+
+/** What a guest needs to prove itself: the device, the certificates of its chip, the endorsements of its utility VM. */
+export interface AttestationContext {
+  /** Opened when it is first needed, so that a program can start, and say so, where there is none. */
+  device(): Promise<SnpDevice>
+  readonly certificates: CertificateCache
+  readonly uvmEndorsements: readonly Uint8Array[]
+  /** Told in words what is tried again, and why. */
+  readonly log?: (message: string) => void
+}
+
+export interface CollectOptions {
+  readonly runtimeData: Uint8Array
+  /** 0 to 3, default 0. */
+  readonly vmpl?: number
+}
+
+/**
+ * A report over SHA-256(runtimeData), 32 zero bytes behind it, with certificates that belong to it. The host may update
+ * its firmware while a guest runs: when report and certificates disagree, the certificates are asked for again once,
+ * then the report (and the certificates once more), then it is given up before anybody is sent anything.
+ * @throws SnpDeviceError, UpstreamError (no certificates)
+ * @throws AttestationError `ERR_TCB_MISMATCH`, `ERR_CERTIFICATES`
+ */
+export async function collectEvidence(context: AttestationContext, options: CollectOptions): Promise<Evidence> {
+  const { runtimeData } = options
+  const reportData = new Uint8Array(64)
+  reportData.set(await sha256(runtimeData))
+  const device = await context.device()
+  const ask = () => device.getReport(reportData, options.vmpl === undefined ? {} : { vmpl: options.vmpl })
+
+  let report = await ask()
+  let certification = await context.certificates.current()
+  let decoded = decodeReport(report)
+  let reason = mismatch(decoded, certification)
+  if (reason !== undefined) {
+    context.log?.(`${reason}: asking for certificates again`)
+    certification = await context.certificates.refresh()
+    reason = mismatch(decoded, certification)
+  }
+  if (reason !== undefined) {
+    context.log?.(`${reason}: asking for a new report`)
+    report = await ask()
+    decoded = decodeReport(report)
+    certification = await context.certificates.refresh()
+    reason = mismatch(decoded, certification)
+  }
+  if (reason !== undefined) {
+    throw new AttestationError(
+      'ERR_TCB_MISMATCH',
+      `report and certificates do not belong together: ${reason}; certificates were refreshed and a new report was asked for, and they still differ`,
+    )
+  }
+  context.log?.(
+    `report ${encodeHex(decoded.reportId.subarray(0, 8))} at TCB ${tcbToHex(decoded.reportedTcb)}, host data ${encodeHex(decoded.hostData)}`,
+  )
+  return {
+    report,
+    decoded,
+    certification,
+    certificateChainPem: certificateChainPem(certification),
+    uvmEndorsements: context.uvmEndorsements,
+    runtimeData,
+  }
+}

@@ -1,0 +1,198 @@
+import { access } from 'node:fs/promises'
+import type { Clock } from '../clock.ts'
+import { systemClock } from '../clock.ts'
+import {
+  decodeKeyResponse,
+  decodeReport,
+  decodeReportResponse,
+  encodeKeyRequest,
+  encodeReportRequest,
+  equalBytes,
+  type KeyRequest,
+  MESSAGE_STATUS,
+  WireError,
+} from '../wire/index.ts'
+import type { NativeAddon, NativeDevice, NativeExtResponse, NativeResponse } from './addon.ts'
+import { loadAddon } from './addon.ts'
+import { SnpDeviceError } from './errors.ts'
+import { errnoName, ioctlError, isBusy, messageError } from './status.ts'
+
+/** What signs for this guest. Every function that needs evidence takes one, so that a host without Linux can bring its own. */
+export interface SnpDevice {
+  /**
+   * Asks the secure processor for a report.
+   * @param reportData 64 bytes that the report will carry
+   * @param options.vmpl the privilege level to state, 0 to 3, default 0; not below the guest's own
+   * @returns 1184 bytes (AMD 56860, ATTESTATION_REPORT), signed
+   * @throws SnpDeviceError
+   */
+  getReport(reportData: Uint8Array, options?: { readonly vmpl?: number }): Promise<Uint8Array>
+  /** Certificates that the host hands out with a report, as its GUID table. Only on `/dev/sev-guest`; empty when the host has none. */
+  getExtendedReport?(
+    reportData: Uint8Array,
+    options?: { readonly vmpl?: number },
+  ): Promise<{ report: Uint8Array; certificateTable: Uint8Array }>
+  /** 32 bytes that only this guest on this chip gets. Only on `/dev/sev-guest`. The caller wipes them. */
+  getDerivedKey?(request: KeyRequest): Promise<Uint8Array>
+  /** Requests under way finish; later ones are refused with `ERR_SNP_DEVICE_CLOSED`. */
+  close(): void
+}
+
+export interface OpenDeviceOptions {
+  /** Default: `/dev/sev-guest` if it exists, else `/dev/sev`. A path that ends in `/sev` is spoken to as Azure's 5.15 driver. */
+  readonly path?: string
+  readonly clock?: Clock
+  /** The native part; a test passes its own to give errors that no machine gives on demand. */
+  readonly addon?: NativeAddon
+}
+
+/** Upstream's driver (5.19 and later), then that of Azure's 5.15 utility VM. */
+export const DEVICE_PATHS = ['/dev/sev-guest', '/dev/sev'] as const
+
+/** Waits between tries while the driver is busy: 100 ms, doubled each time, five tries in all. */
+const BUSY_TRIES = 5
+const FIRST_BUSY_WAIT_MS = 100
+
+/** The largest certificate table that the driver takes. */
+const CERTIFICATES_ROOM = 0x4000
+
+/**
+ * Opens the SNP guest device.
+ *
+ * `/dev/sev-guest` is looked for first: a bare-metal AMD host also has a `/dev/sev`, its own interface to the secure
+ * processor, and a program that takes it for the guest's gets ENOTTY for every request.
+ * @throws SnpDeviceError `ERR_SNP_SYSTEM`, `ERR_SNP_ADDON`, `ERR_SNP_DEVICE_MISSING`, `ERR_SNP_DEVICE_OPEN`
+ */
+export async function openDevice(options: OpenDeviceOptions = {}): Promise<SnpDevice> {
+  const addon = options.addon ?? loadAddon()
+  const path = options.path ?? (await findDevice())
+  const { errno, device } = await addon.open(path)
+  if (device === undefined) throw openError(path, errno)
+  return new GuestDevice(path, device, options.clock ?? systemClock)
+}
+
+async function findDevice(): Promise<string> {
+  for (const path of DEVICE_PATHS) {
+    if (await exists(path)) return path
+  }
+  throw new SnpDeviceError(
+    'ERR_SNP_DEVICE_MISSING',
+    `there is no ${DEVICE_PATHS.join(' and no ')}: this is not an SEV-SNP guest, or the container was not given the device`,
+  )
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
+  )
+}
+
+function openError(path: string, errno: number): SnpDeviceError {
+  const name = errnoName(errno)
+  if (name === 'ENOENT') return new SnpDeviceError('ERR_SNP_DEVICE_MISSING', `there is no ${path}`, { errno: name })
+  const hint =
+    name === 'EACCES' || name === 'EPERM' ? ': the device belongs to root; run as root or grant read and write' : ''
+  return new SnpDeviceError('ERR_SNP_DEVICE_OPEN', `${path} cannot be opened (${name})${hint}`, { errno: name })
+}
+
+class GuestDevice implements SnpDevice {
+  readonly #path: string
+  readonly #native: NativeDevice
+  readonly #clock: Clock
+  readonly #legacy: boolean
+  #closed = false
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(path: string, native: NativeDevice, clock: Clock) {
+    this.#path = path
+    this.#native = native
+    this.#clock = clock
+    this.#legacy = path.endsWith('/sev')
+  }
+
+  async getReport(reportData: Uint8Array, options: { readonly vmpl?: number } = {}): Promise<Uint8Array> {
+    const request = reportRequest(reportData, options.vmpl)
+    const outcome = await this.#ask(() =>
+      this.#legacy ? this.#native.getLegacyReport(request) : this.#native.getReport(request),
+    )
+    return this.#report(outcome, reportData)
+  }
+
+  async getExtendedReport(
+    reportData: Uint8Array,
+    options: { readonly vmpl?: number } = {},
+  ): Promise<{ report: Uint8Array; certificateTable: Uint8Array }> {
+    this.#refuseLegacy('SNP_GET_EXT_REPORT')
+    const request = reportRequest(reportData, options.vmpl)
+    const outcome = await this.#ask<NativeExtResponse>(() => this.#native.getExtReport(request, CERTIFICATES_ROOM))
+    return { report: this.#report(outcome, reportData), certificateTable: outcome.certificates }
+  }
+
+  async getDerivedKey(request: KeyRequest): Promise<Uint8Array> {
+    this.#refuseLegacy('SNP_GET_DERIVED_KEY')
+    const bytes = encodeKeyRequest(request)
+    const outcome = await this.#ask(() => this.#native.getDerivedKey(bytes))
+    const { status, key } = decodeKeyResponse(outcome.response)
+    outcome.response.fill(0)
+    if (status !== MESSAGE_STATUS.success) throw messageError(this.#path, status)
+    return key
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#native.close()
+  }
+
+  /** A report that does not carry the data asked for would be somebody else's evidence. */
+  #report(outcome: NativeResponse, reportData: Uint8Array): Uint8Array {
+    const { status, report } = decoded(this.#path, () => decodeReportResponse(outcome.response))
+    if (status !== MESSAGE_STATUS.success) throw messageError(this.#path, status)
+    const { reportData: found } = decoded(this.#path, () => decodeReport(report))
+    if (!equalBytes(found, reportData))
+      throw new SnpDeviceError(
+        'ERR_SNP_RESPONSE',
+        `${this.#path} answered with a report over other data than was asked for`,
+      )
+    return report
+  }
+
+  #refuseLegacy(what: string): void {
+    if (this.#legacy)
+      throw new SnpDeviceError('ERR_SNP_IOCTL', `${this.#path}: ${what} is only known to /dev/sev-guest`, {
+        errno: 'ENOTTY',
+      })
+  }
+
+  /** One request at a time: the kernel holds a lock over them anyway, and each waiting one would hold a thread of libuv's pool. */
+  #ask<T extends NativeResponse>(send: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(() => this.#send(send))
+    this.#last = turn.catch(() => undefined)
+    return turn
+  }
+
+  async #send<T extends NativeResponse>(send: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      if (this.#closed) throw new SnpDeviceError('ERR_SNP_DEVICE_CLOSED', `${this.#path} was closed`)
+      const outcome = await send()
+      if (outcome.errno === 0) return outcome
+      if (!isBusy(outcome) || attempt === BUSY_TRIES) throw ioctlError(this.#path, outcome)
+      await this.#clock.sleep(FIRST_BUSY_WAIT_MS * 2 ** (attempt - 1))
+    }
+  }
+}
+
+function reportRequest(reportData: Uint8Array, vmpl = 0): Uint8Array {
+  if (!Number.isInteger(vmpl) || vmpl < 0 || vmpl > 3) throw new RangeError(`vmpl must be 0, 1, 2 or 3, not ${vmpl}`)
+  return encodeReportRequest({ reportData, vmpl })
+}
+
+function decoded<T>(path: string, decode: () => T): T {
+  try {
+    return decode()
+  } catch (cause) {
+    if (!(cause instanceof WireError)) throw cause
+    throw new SnpDeviceError('ERR_SNP_RESPONSE', `${path}: ${cause.message}`, { cause })
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * Why a report or a derived key could not be had. The code says who refused:
+ * - `ERR_SNP_SYSTEM`: not Linux, where alone the device exists;
+ * - `ERR_SNP_ADDON`: the native part was not built for this machine;
+ * - `ERR_SNP_DEVICE_MISSING`: no device node: not a confidential guest, or the container was not given it;
+ * - `ERR_SNP_DEVICE_OPEN`: the node is there and cannot be opened (`errno` says why);
+ * - `ERR_SNP_NOT_THE_DEVICE`: ENOTTY: the node is something else, or the kernel has wiped its key (VMPCK) after an earlier error;
+ * - `ERR_SNP_FIRMWARE`: the secure processor refused (`firmwareStatus`);
+ * - `ERR_SNP_VMM`: the hypervisor refused (`vmmStatus`);
+ * - `ERR_SNP_BUSY`: throttled, and still so after the last try;
+ * - `ERR_SNP_INVALID_PARAMETERS`, `ERR_SNP_INVALID_KEY`: the message was delivered and its fields were refused (0x16, 0x27);
+ * - `ERR_SNP_IOCTL`: any other errno;
+ * - `ERR_SNP_RESPONSE`: the device answered with something that is not what was asked;
+ * - `ERR_SNP_DEVICE_CLOSED`: used after `close()`.
+ */
+export type SnpDeviceErrorCode =
+  | 'ERR_SNP_SYSTEM'
+  | 'ERR_SNP_ADDON'
+  | 'ERR_SNP_DEVICE_MISSING'
+  | 'ERR_SNP_DEVICE_OPEN'
+  | 'ERR_SNP_NOT_THE_DEVICE'
+  | 'ERR_SNP_FIRMWARE'
+  | 'ERR_SNP_VMM'
+  | 'ERR_SNP_BUSY'
+  | 'ERR_SNP_INVALID_PARAMETERS'
+  | 'ERR_SNP_INVALID_KEY'
+  | 'ERR_SNP_IOCTL'
+  | 'ERR_SNP_RESPONSE'
+  | 'ERR_SNP_DEVICE_CLOSED'
+
+export interface SnpDeviceErrorDetails {
+  /** Name of the errno, such as `ENOTTY`. */
+  readonly errno?: string
+  /** Low half of exitinfo2: a status of the firmware. */
+  readonly firmwareStatus?: number
+  /** High half of exitinfo2: a status of the hypervisor. */
+  readonly vmmStatus?: number
+  readonly cause?: unknown
+}
+
+export class SnpDeviceError extends Error {
+  readonly code: SnpDeviceErrorCode
+  readonly errno?: string
+  readonly firmwareStatus?: number
+  readonly vmmStatus?: number
+
+  constructor(code: SnpDeviceErrorCode, message: string, details: SnpDeviceErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    this.name = 'SnpDeviceError'
+    this.code = code
+    if (details.errno !== undefined) this.errno = details.errno
+    if (details.firmwareStatus !== undefined) this.firmwareStatus = details.firmwareStatus
+    if (details.vmmStatus !== undefined) this.vmmStatus = details.vmmStatus
+  }
+}

@@ -1,0 +1,48 @@
+import { randomBytes } from 'node:crypto'
+import { type AttestationContext, collectEvidence, type Evidence } from '../attest/evidence.ts'
+import { parseEndpoint } from '../http/endpoint.ts'
+import { type Fetch, globalFetch, requestJson, UpstreamError } from '../http/upstream.ts'
+import { encodeSnpAttestRequest } from '../wire/index.ts'
+
+export interface AttestOptions {
+  /** Host name of the Microsoft Azure Attestation provider, such as `contoso.weu.attest.azure.net`. */
+  readonly maaEndpoint: string
+  /** JSON text, byte for byte as it is hashed; the token's `x-ms-runtime` will hold it. */
+  readonly runtimeData: Uint8Array
+  readonly fetch?: Fetch
+  /** Joins request and token. Default: random. */
+  readonly nonce?: bigint
+}
+
+/**
+ * Shows fresh evidence to Microsoft Azure Attestation.
+ * @returns the attestation token, a JWT in compact form. It is bound to `runtimeData`; treat it as a secret in logs.
+ * @throws as `collectEvidence` does; UpstreamError; InvalidArgumentError
+ */
+export async function attest(context: AttestationContext, options: AttestOptions): Promise<string> {
+  const endpoint = parseEndpoint('maa_endpoint', options.maaEndpoint)
+  const evidence = await collectEvidence(context, { runtimeData: options.runtimeData })
+  return await requestToken(endpoint.url, endpoint.host, evidence, options)
+}
+
+/** Source: Azure REST API specification, attestation data plane 2020-10-01, "Attest Sev Snp Vm". */
+async function requestToken(url: string, host: string, evidence: Evidence, options: AttestOptions): Promise<string> {
+  const { fetch = globalFetch, nonce = randomBytes(8).readBigUInt64BE() } = options
+  const service = `MAA ${host}`
+  const body = encodeSnpAttestRequest({
+    report: evidence.report,
+    certificateChainPem: evidence.certificateChainPem,
+    uvmEndorsements: evidence.uvmEndorsements,
+    runtimeData: { data: evidence.runtimeData, dataType: 'JSON' },
+    nonce,
+  })
+  const answer = await requestJson(fetch, service, `${url}/attest/SevSnpVM?api-version=2020-10-01`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body,
+  })
+  const token = (answer as { token?: unknown } | null)?.token
+  if (typeof token !== 'string' || token.split('.').length !== 3)
+    throw new UpstreamError('ERR_UPSTREAM_BODY', service, 'the answer holds no token')
+  return token
+}
