@@ -1,0 +1,7 @@
+export { ExpressionError, TemplateError } from './errors.ts'
+export { templateGuid, uniqueString } from './hash.ts'
+export { findResources } from './order.ts'
+export { isSecure } from './parameters.ts'
+export type { TemplateResource } from './resources.ts'
+export { type Reference, readTemplate, type Surroundings, type Template, type TemplateInput } from './template.ts'
+export { isArray, isObject, type Value, type ValueObject } from './value.ts'
