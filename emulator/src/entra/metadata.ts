@@ -31,7 +31,7 @@ export function openIdConfiguration(tenant: string, version: 'v1' | 'v2'): Recor
       ...['c_hash', 'email'],
     ],
     kerberos_endpoint: `${LOGIN}/${tenant}/kerberos`,
-    tenant_region_scope: null,
+    tenant_region_scope: COMMON_TENANTS.has(tenant) ? null : 'EU',
     cloud_instance_name: 'microsoftonline.com',
     cloud_graph_host_name: 'graph.windows.net',
     msgraph_host: 'graph.microsoft.com',

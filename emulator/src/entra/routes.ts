@@ -64,14 +64,14 @@ async function clientCredentials(
   form: URLSearchParams,
   authorization: string | null,
 ): Promise<Response> {
-  const journal = (outcome: 'allowed' | 'denied', subject: string, summary: string, code?: string) =>
+  const journal = (outcome: 'allowed' | 'denied', subject: string, summary: string, error?: TokenServiceError) =>
     ctx.journal.write({
       service: 'entra',
       operation: 'token',
       outcome,
       subject,
       summary,
-      ...(code === undefined ? {} : { answer: { status: 400, code } }),
+      ...(error && { answer: { status: error.status, code: `AADSTS${error.aadsts}` } }),
     })
   let clientId = form.get('client_id') ?? '(none)'
   try {
@@ -97,7 +97,7 @@ async function clientCredentials(
     return Response.json(body, { headers: securityHeaders(ctx.random.uuid(), 'no-store, no-cache') })
   } catch (error) {
     if (error instanceof TokenServiceError) {
-      journal('denied', clientId, error.message, `AADSTS${error.aadsts}`)
+      journal('denied', clientId, error.message, error)
     }
     throw error
   }

@@ -102,6 +102,13 @@ describe('the identity token endpoint', () => {
     expect((await ask()).body.client_id).toBe(own.clientId)
   })
 
+  it('answers at the door of a developer for the one identity of the instance', async () => {
+    const only = identity('only')
+    const url = `${IMDS}/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${encodeURIComponent(VAULT)}`
+    const response = await world.fetch(new Request(url, { headers: { Metadata: 'true' } }))
+    expect(await response.json()).toMatchObject({ client_id: only.clientId })
+  })
+
   it('writes no token to the journal', async () => {
     assign([identity('only')])
     const { body } = await ask()
