@@ -13,6 +13,8 @@ export class IdentityError extends Error {
 /** Gives access tokens, as every credential of `@azure/identity` does. */
 export interface TokenSource {
   getToken(scope: string, options?: { abortSignal?: AbortSignal }): Promise<{ readonly token: string } | null>
+  /** Loads what the first token needs, ahead of it. */
+  prepare?(): void
 }
 
 export interface VaultCredentialOptions {
@@ -44,11 +46,14 @@ export function createVaultCredential(options: VaultCredentialOptions = {}): Tok
     }
     return clientId === undefined ? new ManagedIdentityCredential() : new ManagedIdentityCredential({ clientId })
   }
+  const loaded = () => {
+    credential ??= load()
+    return credential
+  }
   return {
-    getToken: async (scope, getOptions) => {
-      credential ??= load()
-      return await (await credential).getToken(scope, getOptions)
-    },
+    getToken: async (scope, getOptions) => (await loaded()).getToken(scope, getOptions),
+    // What fails here fails again, and is reported, when a token is asked for.
+    prepare: () => void loaded().catch(() => undefined),
   }
 }
 

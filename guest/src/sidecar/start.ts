@@ -32,6 +32,8 @@ export interface Sidecar extends AsyncDisposable {
   stop(): Promise<void>
 }
 
+const PREPARE_IDENTITY_AFTER_MS = 1000
+
 /**
  * Serves the sidecar's API on the loopback address. It listens first and prepares afterwards: wrapping keys,
  * certificates, the identity library.
@@ -54,10 +56,12 @@ export async function startSidecar(options: StartSidecarOptions = {}): Promise<S
     ...(fetch && { fetch }),
   })
   const wrappingKeys = createWrappingKeys()
+  const credential = options.credential ?? createVaultCredential(clientId === undefined ? {} : { clientId })
+  const stopping = new AbortController()
   const app = createSidecar({
     context,
     wrappingKeys,
-    credential: options.credential ?? createVaultCredential(clientId === undefined ? {} : { clientId }),
+    credential,
     clock,
     log,
     ...(securityContext.referenceInfoBase64 !== undefined && {
@@ -72,11 +76,16 @@ export async function startSidecar(options: StartSidecarOptions = {}): Promise<S
   // All of this is needed for the first release and none of it for an answer to /status.
   wrappingKeys.fill()
   if (options.trust === undefined) setImmediate(defaultTrustStore)
-  if (options.credential === undefined) setImmediate(() => void import('@azure/identity'))
+  // Loading the identity library holds the event loop for a while: not in the first second, when clients ask for /status.
+  void clock.sleep(PREPARE_IDENTITY_AFTER_MS, stopping.signal).then(
+    () => credential.prepare?.(),
+    () => undefined,
+  )
   context.certificates.current().catch((error: Error) => log('warning', `no certificates yet: ${error.message}`))
   const opened = context.device().catch((error: Error) => log('error', `no reports can be had: ${error.message}`))
 
   const stop = async () => {
+    stopping.abort()
     await new Promise<void>((done) => {
       server.close(() => done())
       if ('closeAllConnections' in server) server.closeAllConnections()

@@ -66,10 +66,11 @@ export async function releaseKey(context: AttestationContext, options: ReleaseKe
   } = options
   const vault = parseEndpoint('akv_endpoint', options.akvEndpoint)
   if (!KID.test(options.kid)) throw new InvalidArgumentError('kid', "must be a key's name, or name/version")
+  const credential = options.credential ?? createVaultCredential()
+  if (!options.accessToken) credential.prepare?.()
   const wrappingKey = await wrappingKeys.take()
   const token = await attest(context, { maaEndpoint: options.maaEndpoint, runtimeData: wrappingKey.runtimeData, fetch })
-  const accessToken =
-    options.accessToken || (await vaultToken(options.credential ?? createVaultCredential(), vault.host))
+  const accessToken = options.accessToken || (await vaultToken(credential, vault.host))
   const nonce = randomBytes(16).toString('base64url')
   const jws = await askVault(fetch, vault, options.kid, accessToken, { target: token, enc, nonce })
   const verified = verifyReleaseJws(jws, {
