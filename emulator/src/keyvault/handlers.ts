@@ -1,0 +1,55 @@
+import type { Call, Reply } from './call.ts'
+import * as crypto from './crypto-routes.ts'
+import { notCovered } from './errors.ts'
+import * as keys from './key-routes.ts'
+import { create, importKey, rotate } from './new-version.ts'
+import { release } from './release.ts'
+import * as roles from './role-routes.ts'
+import * as rotation from './rotation-routes.ts'
+import type { Operation } from './target.ts'
+
+export type Handler = (call: Call) => Reply | Promise<Reply>
+
+const missing = (what: string): Handler => {
+  return () => {
+    throw notCovered('SkerryOperationNotCovered', `Skerry does not cover ${what}.`)
+  }
+}
+
+export const HANDLERS: Readonly<Record<Operation, Handler>> = {
+  create,
+  import: importKey,
+  rotate,
+  release,
+  get: keys.get,
+  list: keys.list,
+  listVersions: keys.listVersions,
+  update: keys.update,
+  delete: keys.remove,
+  listDeleted: keys.listDeleted,
+  getDeleted: keys.getDeleted,
+  recover: keys.recover,
+  purge: keys.purge,
+  encrypt: crypto.encrypt,
+  decrypt: crypto.decrypt,
+  wrapKey: crypto.wrapKey,
+  unwrapKey: crypto.unwrapKey,
+  sign: crypto.sign,
+  verify: crypto.verify,
+  random: crypto.random,
+  getRotationPolicy: rotation.getRotationPolicy,
+  putRotationPolicy: rotation.putRotationPolicy,
+  putRoleAssignment: roles.putRoleAssignment,
+  getRoleAssignment: roles.getRoleAssignment,
+  deleteRoleAssignment: roles.deleteRoleAssignment,
+  listRoleAssignments: roles.listRoleAssignments,
+  getRoleDefinition: roles.getRoleDefinition,
+  listRoleDefinitions: roles.listRoleDefinitions,
+  changeRoleDefinition: missing('custom role definitions of a managed HSM'),
+  backup: missing('the backup of keys'),
+  restore: missing('the restoring of keys'),
+  attestation: missing('key attestation, which only a real HSM can give'),
+  secureWrapKey: missing('secure wrap'),
+  secureUnwrapKey: missing('secure unwrap'),
+  managedHsmAdministration: missing('security domain, full backup and settings of a managed HSM'),
+}

@@ -1,0 +1,118 @@
+import { epochSeconds } from '../core/index.ts'
+import { readUpdate } from './bodies.ts'
+import { type Call, ok, type Reply } from './call.ts'
+import { forbidden } from './errors.ts'
+import { settleUpdate } from './export-rules.ts'
+import { keyStoreOf, SECONDS_PER_DAY } from './key-rules.ts'
+import { settleKeyOps } from './key-types.ts'
+import { journalDone, requireDeletedKey, requireKey, requireVersion } from './lookup.ts'
+import { listPage } from './paging.ts'
+import { type KeyVersion, withVersion } from './state.ts'
+import { keyId } from './views.ts'
+
+/** What is read of a key, changed on it, and how it is deleted and comes back. */
+
+export function get(call: Call): Reply {
+  const { key, version } = requireVersion(call)
+  return ok(call.personality.keyBundle(call, key, version))
+}
+
+export function list(call: Call): Reply {
+  const keys = call.parts.keys.list(call.vault.host).filter(({ deleted }) => deleted === undefined)
+  return listPage(
+    call,
+    keys,
+    ({ name }) => name.toLowerCase(),
+    (key) => call.personality.keyItem(call, key, key.versions.at(-1)!, false),
+  )
+}
+
+/** An unknown key has no versions, which is not an error. */
+export function listVersions(call: Call): Reply {
+  const key = call.parts.keys.find(call.vault.host, call.target.name!)
+  if (key === undefined || key.deleted) return ok(call.personality.page([], undefined))
+  const versions = key.versions.toSorted((a, b) => (a.version < b.version ? -1 : 1))
+  return listPage(
+    call,
+    versions,
+    ({ version }) => version,
+    (version) => call.personality.keyItem(call, key, version, true),
+  )
+}
+
+export async function update(call: Call): Promise<Reply> {
+  const fields = readUpdate(await call.body())
+  // A key that is not there at all is named without the version that was asked for.
+  requireKey(call)
+  const { key, version } = requireVersion(call)
+  const rule = settleUpdate(
+    {
+      store: keyStoreOf(call.vault),
+      exportable: fields.exportable,
+      policy: fields.releasePolicy,
+      versioned: call.target.version !== undefined,
+    },
+    key,
+  )
+  const { tags: oldTags, ...rest } = version
+  const tags = fields.tags ?? oldTags
+  const changed: KeyVersion = {
+    ...rest,
+    ...(fields.keyOps === undefined
+      ? {}
+      : { keyOps: settleKeyOps(fields.keyOps, version.kty, keyStoreOf(call.vault)) }),
+    ...(fields.enabled === undefined ? {} : { enabled: fields.enabled }),
+    ...(fields.notBefore === undefined ? {} : { notBefore: fields.notBefore }),
+    ...(fields.expires === undefined ? {} : { expires: fields.expires }),
+    ...(tags === undefined || Object.keys(tags).length === 0 ? {} : { tags }),
+    updated: epochSeconds(call.parts.ctx.clock),
+  }
+  const updated = withVersion({ ...key, ...rule }, changed)
+  call.parts.keys.put(updated)
+  journalDone(call, 'updateKey', keyId(call, key, version), `${key.name} was updated.`)
+  return ok(call.personality.keyBundle(call, updated, changed))
+}
+
+/** Soft delete: the key and all its versions can come back until the retention is over. */
+export function remove(call: Call): Reply {
+  const key = requireKey(call)
+  const deletedDate = epochSeconds(call.parts.ctx.clock)
+  const scheduledPurgeDate = deletedDate + call.vault.softDeleteRetentionInDays * SECONDS_PER_DAY
+  const deleted = { ...key, deleted: { deletedDate, scheduledPurgeDate } }
+  call.parts.keys.put(deleted)
+  journalDone(call, 'deleteKey', `${call.origin}/keys/${key.name}`, `${key.name} was deleted; it can be recovered.`)
+  return ok(call.personality.deletedKeyBundle(call, deleted))
+}
+
+export function listDeleted(call: Call): Reply {
+  const keys = call.parts.keys.list(call.vault.host).filter(({ deleted }) => deleted !== undefined)
+  return listPage(
+    call,
+    keys,
+    ({ name }) => name.toLowerCase(),
+    (key) => call.personality.deletedKeyItem(call, key),
+  )
+}
+
+export function getDeleted(call: Call): Reply {
+  return ok(call.personality.deletedKeyBundle(call, requireDeletedKey(call)))
+}
+
+export function recover(call: Call): Reply {
+  const { deleted: _, ...key } = requireDeletedKey(call)
+  call.parts.keys.put(key)
+  journalDone(call, 'recoverKey', `${call.origin}/keys/${key.name}`, `${key.name} was recovered.`)
+  return ok(call.personality.keyBundle(call, key, key.versions.at(-1)!))
+}
+
+export function purge(call: Call): Reply {
+  const key = requireDeletedKey(call)
+  if (call.vault.enablePurgeProtection) {
+    throw forbidden(
+      `Operation "purge" is not allowed because purge protection is enabled for this vault. Key Vault service will automatically purge it after the retention period has passed.\r\nVault: ${call.vault.name};location=${call.vault.location}`,
+    )
+  }
+  call.parts.keys.purge(key)
+  journalDone(call, 'purgeKey', `${call.origin}/keys/${key.name}`, `${key.name} was purged for good.`)
+  return { status: 204 }
+}

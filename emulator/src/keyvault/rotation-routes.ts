@@ -1,0 +1,33 @@
+import { epochSeconds } from '../core/index.ts'
+import { readRotationPolicy } from './bodies.ts'
+import { type Call, ok, type Reply } from './call.ts'
+import { journalDone, requireKey } from './lookup.ts'
+import { settleRotationPolicy } from './rotation-policy.ts'
+import type { KeyRecord } from './state.ts'
+
+/**
+ * The rotation policy is kept, given back and obeyed by an on-demand rotation (which sets the expiry of the new version
+ * from it). Nothing rotates by itself yet.
+ */
+
+export function getRotationPolicy(call: Call): Reply {
+  const key = requireKey(call)
+  return ok(call.personality.rotationPolicy(call, key, key.rotationPolicy))
+}
+
+export async function putRotationPolicy(call: Call): Promise<Reply> {
+  const wanted = readRotationPolicy(await call.body())
+  const key = requireKey(call)
+  const now = epochSeconds(call.parts.ctx.clock)
+  const settled = settleRotationPolicy(wanted, call.vault.kind, {
+    created: key.rotationPolicy?.created ?? now,
+    updated: now,
+  })
+  const { rotationPolicy: _, ...bare } = key
+  // On a managed HSM, putting an empty policy takes it away.
+  const empty = settled.lifetimeActions.length === 0 && settled.expiryTime === undefined
+  const changed: KeyRecord = empty ? bare : { ...bare, rotationPolicy: settled }
+  call.parts.keys.put(changed)
+  journalDone(call, 'putRotationPolicy', `${call.origin}/keys/${key.name}`, `${key.name} has a new rotation policy.`)
+  return ok(call.personality.rotationPolicy(call, changed, changed.rotationPolicy))
+}

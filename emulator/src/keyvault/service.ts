@@ -1,0 +1,204 @@
+import type { RoleAssignmentRecord, VaultRecord } from '../core/index.ts'
+import { COLLECTIONS } from '../core/index.ts'
+import { type Principal, TokenError, type TokenVerifier } from '../entra/index.ts'
+import { readApiVersion } from './api-version.ts'
+import type { Authorize } from './authorize.ts'
+import type { Call, Parts, Reply } from './call.ts'
+import { badParameter, type Evidence, KeyVaultError } from './errors.ts'
+import { HANDLERS } from './handlers.ts'
+import { isKeyName } from './key-rules.ts'
+import { managedHsmPersonality } from './managed-hsm-personality.ts'
+import type { Personality, View } from './personality.ts'
+import { readTarget, type Target } from './target.ts'
+import { vaultPersonality } from './vault-personality.ts'
+
+export interface ServiceParts extends Parts {
+  readonly tokens: TokenVerifier
+  readonly authorize: Authorize
+}
+
+/**
+ * One request, in the order in which the real service looks at it: the token (before the body, so that a client's first
+ * empty request gets its challenge), what is asked, whether the caller may, and only then the body.
+ */
+export function createRequestHandler(parts: ServiceParts): (request: Request) => Promise<Response> {
+  const vaults = parts.ctx.store.collection<VaultRecord>(COLLECTIONS.vaults)
+  return async (request) => {
+    const url = new URL(request.url)
+    const vault = vaults.get(url.hostname.toLowerCase())
+    if (vault === undefined) return noSuchVault(url.hostname)
+    return await new Exchange(parts, request, url, vault).answer()
+  }
+}
+
+/**
+ * On Azure the name of a vault that does not exist does not resolve. A proxy cannot say that; 404 is what a client gives
+ * up on at once, where it would retry a 5xx.
+ */
+function noSuchVault(hostname: string): Response {
+  return Response.json(
+    {
+      error: {
+        code: 'SkerryVaultNotFound',
+        message: `There is no vault ${hostname}; on Azure its name does not resolve.`,
+      },
+    },
+    { status: 404 },
+  )
+}
+
+class Exchange {
+  private readonly parts: ServiceParts
+  private readonly request: Request
+  private readonly url: URL
+  private readonly vault: VaultRecord
+  private readonly personality: Personality
+  private readonly requestId: string
+  private readonly method: string
+  private target: Target | undefined
+  private assignment: RoleAssignmentRecord | undefined
+
+  constructor(parts: ServiceParts, request: Request, url: URL, vault: VaultRecord) {
+    this.parts = parts
+    this.request = request
+    this.url = url
+    this.vault = vault
+    this.personality = vault.kind === 'managedHsm' ? managedHsmPersonality : vaultPersonality
+    this.requestId = parts.ctx.random.uuid()
+    // Clients behind old proxies name the method in a header of a POST.
+    const override = request.method === 'POST' ? request.headers.get('x-http-method') : null
+    this.method = (override ?? request.method).toUpperCase()
+  }
+
+  async answer(): Promise<Response> {
+    try {
+      const principal = await this.authenticate()
+      if (principal === undefined) return this.challenge()
+      const reply = await this.serve(principal)
+      return this.respond(reply.status, reply.body === undefined ? null : this.personality.write(reply.body))
+    } catch (error) {
+      return this.refuse(error)
+    }
+  }
+
+  /** Undefined: there is no token at all, which is how every client starts. */
+  private async authenticate(): Promise<Principal | undefined> {
+    try {
+      return await this.parts.tokens.verify(this.request, [this.personality.audience])
+    } catch (error) {
+      if (!(error instanceof TokenError)) throw error
+      if (error.code === 'missing') return undefined
+      throw new KeyVaultError(401, 'Unauthorized', this.tokenMessage(error), {
+        evidence: {
+          summary: `The access token is not accepted: ${error.message}.`,
+          conditions: [
+            { name: `accessToken.${error.code}`, wanted: error.message, found: error.found ?? null, met: false },
+          ],
+          action: `Get a token for ${this.personality.audience} from the tenant ${this.vault.tenantId}.`,
+        },
+      })
+    }
+  }
+
+  private tokenMessage(error: TokenError): string {
+    const { audience } = this.personality
+    if (this.vault.kind === 'managedHsm') {
+      return error.code === 'malformed' ? 'Error decoding or parsing JWT components' : 'Error validating the token'
+    }
+    if (error.code === 'audience') return `AKV10022: Invalid audience. Expected ${audience}, found: ${error.found}.`
+    if (error.code === 'issuer') {
+      const wanted = `https://sts.windows.net/${this.vault.tenantId}/`
+      return `AKV10032: Invalid issuer. Expected one of ${wanted}, found ${error.found}.`
+    }
+    return 'Error validating token.'
+  }
+
+  private async serve(principal: Principal): Promise<Reply> {
+    const view = this.view(readApiVersion(this.url.searchParams))
+    const target = readTarget(this.method, this.url.pathname)
+    if (target === 'operationNotSpecified') throw this.personality.says.operationNotSpecified()
+    if (target === 'badEncoding') throw this.personality.says.invalidName(this.url.pathname)
+    if (target === 'notFound') throw new KeyVaultError(404, 'NotFound', 'There is no such resource or operation.')
+    this.target = target
+    if (target.name !== undefined && !isKeyName(target.name)) throw this.personality.says.invalidName(target.name)
+    this.assignment = this.parts.authorize(this.vault, principal, target).assignment
+    const call: Call = {
+      ...view,
+      parts: this.parts,
+      personality: this.personality,
+      principal,
+      target,
+      query: this.url.searchParams,
+      path: this.url.pathname,
+      requestId: this.requestId,
+      body: () => this.readBody(),
+    }
+    return await HANDLERS[target.operation](call)
+  }
+
+  private view(apiVersion: string): View {
+    return { vault: this.vault, origin: `https://${this.url.host}`, apiVersion }
+  }
+
+  private async readBody(): Promise<unknown> {
+    const text = await this.request.text()
+    if (text.trim() === '') return undefined
+    try {
+      return JSON.parse(text)
+    } catch {
+      throw badParameter('The request body is not valid JSON.')
+    }
+  }
+
+  private challenge(): Response {
+    return this.respond(401, this.personality.challengeBody(this.method))
+  }
+
+  private refuse(thrown: unknown): Response {
+    const error =
+      thrown instanceof KeyVaultError
+        ? thrown
+        : new KeyVaultError(500, 'InternalServerError', 'An unexpected error occurred.', {
+            evidence: { summary: `A fault of the emulator: ${thrown instanceof Error ? thrown.message : 'unknown'}` },
+          })
+    this.journalRefusal(error, error.evidence)
+    return this.respond(error.status, this.personality.write(this.personality.errorBody(error, this.requestId)))
+  }
+
+  /** Everything but what a client asks for in the ordinary course of things: whether something is there. */
+  private journalRefusal(error: KeyVaultError, evidence: Evidence): void {
+    const operation = this.target?.operation
+    if (error.status === 404 && operation !== 'release') return
+    this.parts.ctx.journal.write({
+      service: this.personality.service,
+      operation: operation ?? 'request',
+      outcome: error.status >= 500 ? 'failed' : 'denied',
+      subject: `https://${this.url.host}${this.url.pathname}`,
+      summary: error.message,
+      ...evidence,
+      answer: { status: error.status, code: error.innerCode ?? error.code, requestId: this.requestId },
+    })
+  }
+
+  private respond(status: number, body: string | null): Response {
+    const headers = new Headers(
+      this.personality.headers({
+        vault: this.vault,
+        method: this.method,
+        status,
+        requestId: this.requestId,
+        clientRequestId: this.request.headers.get('x-ms-client-request-id') ?? undefined,
+        assignment: this.assignment,
+      }),
+    )
+    if (status === 401) {
+      const authorization = `https://login.microsoftonline.com/${this.vault.tenantId}`
+      headers.set(
+        'WWW-Authenticate',
+        `Bearer authorization="${authorization}", resource="${this.personality.audience}"`,
+      )
+    }
+    if (status === 204) headers.delete('Content-Type')
+    return new Response(body, { status, headers })
+  }
+}

@@ -1,0 +1,121 @@
+import type { Clock, Store } from '../core/index.ts'
+import { epochSeconds } from '../core/index.ts'
+import type { RotationPolicy } from './rotation-policy.ts'
+
+/** A key of a vault or managed HSM: what all of its versions share. Times are whole seconds since the epoch. */
+export interface KeyRecord {
+  readonly host: string
+  readonly name: string
+  readonly exportable: boolean
+  readonly releasePolicy?: StoredReleasePolicy
+  readonly rotationPolicy?: RotationPolicy
+  /** Oldest first; never empty. */
+  readonly versions: readonly KeyVersion[]
+  readonly deleted?: { readonly deletedDate: number; readonly scheduledPurgeDate: number }
+}
+
+export interface KeyVersion {
+  /** 32 lower-case hex digits. */
+  readonly version: string
+  readonly kty: KeyType
+  readonly keyOps: readonly string[]
+  /** The public members of the JWK, in the vault's order: `n`, `e`, or `crv`, `x`, `y`, or nothing for `oct-HSM`. */
+  readonly publicJwk: Readonly<Record<string, string>>
+  /** Bits: the modulus of an RSA key, the length of an oct key; absent for EC. */
+  readonly keySize?: number
+  readonly enabled: boolean
+  readonly notBefore?: number
+  readonly expires?: number
+  readonly created: number
+  readonly updated: number
+  readonly tags?: Readonly<Record<string, string>>
+}
+
+export type KeyType = 'RSA' | 'RSA-HSM' | 'EC' | 'EC-HSM' | 'oct-HSM'
+
+/** A release policy as the service stores and echoes it. `data` is base64url of the policy's JSON. */
+export interface StoredReleasePolicy {
+  readonly contentType: string
+  readonly data: string
+  readonly immutable: boolean
+}
+
+/** The secret part of one version: PKCS#8 DER (RSA, EC) or the raw bytes (oct), standard base64. */
+export interface StoredMaterial {
+  readonly form: 'pkcs8' | 'raw'
+  readonly data: string
+}
+
+/** The keys of every vault. Names compare without case, as the service's object identifiers do. */
+export interface KeyState {
+  /** The key, live or deleted; what is past its purge date is gone. */
+  find(host: string, name: string): KeyRecord | undefined
+  /** All keys of a host in the order of their names. */
+  list(host: string): KeyRecord[]
+  put(key: KeyRecord): void
+  /** Adds a version with its material to what `change` makes of the key as it is at that moment. */
+  addVersion(
+    host: string,
+    name: string,
+    version: KeyVersion,
+    material: StoredMaterial,
+    change: (existing: KeyRecord | undefined) => KeyRecord,
+  ): KeyRecord
+  material(key: KeyRecord, version: KeyVersion): StoredMaterial
+  purge(key: KeyRecord): void
+}
+
+export function createKeyState(store: Store, clock: Clock): KeyState {
+  const keys = store.collection<KeyRecord>('keyvault.keys')
+  // Apart from the records, so that listing or describing a key never touches what must stay secret.
+  const materials = store.collection<StoredMaterial>('keyvault.material')
+  const keyOf = (host: string, name: string) => `${host}/${name.toLowerCase()}`
+  const materialOf = (host: string, name: string, version: string) => `${keyOf(host, name)}/${version}`
+
+  const purge = (key: KeyRecord) =>
+    store.transaction(() => {
+      keys.delete(keyOf(key.host, key.name))
+      for (const { version } of key.versions) materials.delete(materialOf(key.host, key.name, version))
+    })
+  const unlessPurged = (key: KeyRecord | undefined) => {
+    if (key?.deleted === undefined || key.deleted.scheduledPurgeDate > epochSeconds(clock)) return key
+    purge(key)
+    return undefined
+  }
+  const find = (host: string, name: string) => unlessPurged(keys.get(keyOf(host, name)))
+
+  return {
+    find,
+    list: (host) =>
+      keys
+        .values(`${host}/`)
+        .map(unlessPurged)
+        .filter((key) => key !== undefined),
+    put: (key) => keys.put(keyOf(key.host, key.name), key),
+    addVersion: (host, name, version, material, change) =>
+      store.transaction(() => {
+        const key = change(find(host, name))
+        keys.put(keyOf(host, name), key)
+        materials.put(materialOf(host, name, version.version), material)
+        return key
+      }),
+    material(key, { version }) {
+      const material = materials.get(materialOf(key.host, key.name, version))
+      if (material === undefined) throw new Error(`the store has no material for version ${version} of ${key.name}`)
+      return material
+    },
+    purge,
+  }
+}
+
+/** The newest version, or the one named. */
+export function versionOf(key: KeyRecord, version: string | undefined): KeyVersion | undefined {
+  return version === undefined
+    ? key.versions.at(-1)
+    : key.versions.find((each) => each.version === version.toLowerCase())
+}
+
+/** The key with one of its versions replaced. */
+export function withVersion(key: KeyRecord, changed: KeyVersion): KeyRecord {
+  return { ...key, versions: key.versions.map((each) => (each.version === changed.version ? changed : each)) }
+}

@@ -1,0 +1,147 @@
+/**
+ * Which operation a request line names. Written by hand because a router that tidies paths breaks this API: clients send
+ * `/keys/k/` and `/keys/k//release` for "the latest version", and an empty segment means something.
+ */
+
+export type CryptoOperation = 'encrypt' | 'decrypt' | 'sign' | 'verify' | 'wrapKey' | 'unwrapKey'
+
+export type Operation =
+  | CryptoOperation
+  | 'create'
+  | 'import'
+  | 'get'
+  | 'list'
+  | 'listVersions'
+  | 'update'
+  | 'delete'
+  | 'listDeleted'
+  | 'getDeleted'
+  | 'recover'
+  | 'purge'
+  | 'backup'
+  | 'restore'
+  | 'release'
+  | 'rotate'
+  | 'getRotationPolicy'
+  | 'putRotationPolicy'
+  | 'random'
+  | 'attestation'
+  | 'secureWrapKey'
+  | 'secureUnwrapKey'
+  | RoleOperation
+  | 'managedHsmAdministration'
+
+export type RoleOperation =
+  | 'putRoleAssignment'
+  | 'getRoleAssignment'
+  | 'deleteRoleAssignment'
+  | 'listRoleAssignments'
+  | 'getRoleDefinition'
+  | 'listRoleDefinitions'
+  | 'changeRoleDefinition'
+
+export interface Target {
+  readonly operation: Operation
+  /** The key's name as it stood in the path, decoded; not yet checked. */
+  readonly name?: string
+  /** As asked; absent: the latest. */
+  readonly version?: string
+  /** Of the local RBAC calls: `/`, `/keys`, `/keys/<name>`; and the assignment's or definition's name. */
+  readonly scope?: string
+  readonly role?: string
+}
+
+export type TargetProblem = 'notFound' | 'operationNotSpecified' | 'badEncoding'
+
+/** Words that follow a key's name (and version), by method. Compared without case. */
+const WORDS: Readonly<Record<string, Operation>> = {
+  'POST release': 'release',
+  'POST encrypt': 'encrypt',
+  'POST decrypt': 'decrypt',
+  'POST sign': 'sign',
+  'POST verify': 'verify',
+  'POST wrapkey': 'wrapKey',
+  'POST unwrapkey': 'unwrapKey',
+  'POST securewrapkey': 'secureWrapKey',
+  'POST secureunwrapkey': 'secureUnwrapKey',
+  'GET attestation': 'attestation',
+}
+
+/** Words that only ever stand right after the name. */
+const NAME_WORDS: Readonly<Record<string, Operation>> = {
+  'POST create': 'create',
+  'POST rotate': 'rotate',
+  'POST backup': 'backup',
+  'GET versions': 'listVersions',
+  'GET rotationpolicy': 'getRotationPolicy',
+  'PUT rotationpolicy': 'putRotationPolicy',
+}
+
+const ADMINISTRATION = new Set(['securitydomain', 'backup', 'restore', 'settings', 'ekm'])
+const ROLES = /^(.*?)\/+providers\/microsoft\.authorization\/(roleassignments|roledefinitions)(?:\/([^/]*))?\/?$/i
+
+export function readTarget(method: string, pathname: string): Target | TargetProblem {
+  const role = ROLES.exec(pathname)
+  if (role !== null) return readRoleTarget(method, role[1] ?? '', role[2] ?? '', role[3] ?? '')
+  let segments: string[]
+  try {
+    segments = pathname.split('/').slice(1).map(decodeURIComponent)
+  } catch {
+    return 'badEncoding'
+  }
+  const root = segments[0]?.toLowerCase() ?? ''
+  if (root === 'keys') return readKeyTarget(method, segments)
+  if (root === 'deletedkeys') return readDeletedTarget(method, segments)
+  if (root === 'rng' && method === 'POST') return { operation: 'random' }
+  if (ADMINISTRATION.has(root)) return { operation: 'managedHsmAdministration' }
+  return 'notFound'
+}
+
+function readKeyTarget(method: string, segments: readonly string[]): Target | TargetProblem {
+  const [, name = '', third = '', fourth = '', ...rest] = segments
+  if (rest.some((segment) => segment !== '')) return 'notFound'
+  if (name === '') {
+    if (method === 'POST' && third.toLowerCase() === 'restore' && fourth === '') return { operation: 'restore' }
+    if (third !== '') return 'operationNotSpecified'
+    return method === 'GET' ? { operation: 'list' } : 'operationNotSpecified'
+  }
+  if (method === 'POST' && name.toLowerCase() === 'restore' && third === '') return { operation: 'restore' }
+  if (fourth === '') {
+    const word = `${method} ${third.toLowerCase()}`
+    const operation = NAME_WORDS[word] ?? WORDS[word]
+    if (operation !== undefined) return { operation, name }
+    const version = third === '' ? {} : { version: third }
+    if (method === 'GET') return { operation: 'get', name, ...version }
+    if (method === 'PATCH') return { operation: 'update', name, ...version }
+    if (third !== '') return 'notFound'
+    if (method === 'PUT') return { operation: 'import', name }
+    if (method === 'DELETE') return { operation: 'delete', name }
+    return 'operationNotSpecified'
+  }
+  const operation = WORDS[`${method} ${fourth.toLowerCase()}`]
+  if (operation === undefined) return 'notFound'
+  return { operation, name, ...(third === '' ? {} : { version: third }) }
+}
+
+function readDeletedTarget(method: string, segments: readonly string[]): Target | TargetProblem {
+  const [, name = '', third = '', ...rest] = segments
+  if (rest.some((segment) => segment !== '')) return 'notFound'
+  if (name === '') return method === 'GET' && third === '' ? { operation: 'listDeleted' } : 'notFound'
+  if (third.toLowerCase() === 'recover') return method === 'POST' ? { operation: 'recover', name } : 'notFound'
+  if (third !== '') return 'notFound'
+  if (method === 'GET') return { operation: 'getDeleted', name }
+  return method === 'DELETE' ? { operation: 'purge', name } : 'notFound'
+}
+
+function readRoleTarget(method: string, prefix: string, kind: string, role: string): Target | TargetProblem {
+  // A client that joins `/{scope}` with the scope `/` sends a doubled slash.
+  const scope = `/${prefix.split('/').filter(Boolean).join('/')}`
+  if (kind.toLowerCase() === 'roledefinitions') {
+    if (method !== 'GET') return { operation: 'changeRoleDefinition', scope, role }
+    return role === '' ? { operation: 'listRoleDefinitions', scope } : { operation: 'getRoleDefinition', scope, role }
+  }
+  if (role === '') return method === 'GET' ? { operation: 'listRoleAssignments', scope } : 'notFound'
+  if (method === 'PUT') return { operation: 'putRoleAssignment', scope, role }
+  if (method === 'GET') return { operation: 'getRoleAssignment', scope, role }
+  return method === 'DELETE' ? { operation: 'deleteRoleAssignment', scope, role } : 'notFound'
+}
