@@ -160,7 +160,7 @@ describe('the token endpoint', () => {
 })
 
 describe('the metadata', () => {
-  const json = async (url: string) => (await (await world.fetch(url)).json()) as Record<string, never>
+  const json = async (url: string) => (await (await world.fetch(url)).json()) as { issuer: string; jwks_uri: string }
 
   it('leads from the first version to the key that signs tokens', async () => {
     const metadata = await json(`${LOGIN}/${seed.tenantId}/.well-known/openid-configuration`)
