@@ -1,0 +1,49 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
+
+/*
+ * Who may use the proxy and the control routes: whoever knows this instance's random secret. A container group gets a
+ * credential of its own, derived from it, so that a request through the proxy says which group it comes from.
+ */
+
+/** The user name of the instance's own credential; a group's is its ARM id in base64url. */
+const INSTANCE_USER = 'skerry'
+
+export interface InstanceCredential {
+  /** `user:password` for a proxy URL. */
+  userInfo(groupId?: string): string
+  /** For `Authorization: Bearer` on control routes. */
+  readonly controlToken: string
+  /** Whose `Proxy-Authorization` this is (lower-case group id), or undefined when it is nobody's. */
+  readProxyAuthorization(header: string | undefined): { readonly groupId?: string } | undefined
+  isControlAuthorization(header: string | undefined): boolean
+}
+
+/** @param secret at least 32 random bytes */
+export function instanceCredential(secret: Uint8Array): InstanceCredential {
+  const derive = (purpose: string) => createHmac('sha256', secret).update(purpose).digest('base64url')
+  const controlToken = derive('control')
+  const passwordOf = (user: string) => derive(`proxy:${user}`)
+  return {
+    controlToken,
+    userInfo(groupId) {
+      const user = groupId === undefined ? INSTANCE_USER : Buffer.from(groupId.toLowerCase()).toString('base64url')
+      return `${user}:${passwordOf(user)}`
+    },
+    readProxyAuthorization(header) {
+      const encoded = /^basic +([A-Za-z0-9+/=]+)$/i.exec(header ?? '')?.[1]
+      if (encoded === undefined) return undefined
+      const [user = '', password = ''] = Buffer.from(encoded, 'base64').toString('utf8').split(':')
+      if (!equal(password, passwordOf(user))) return undefined
+      return user === INSTANCE_USER ? {} : { groupId: Buffer.from(user, 'base64url').toString('utf8') }
+    },
+    isControlAuthorization(header) {
+      const token = /^bearer +(\S+)$/i.exec(header ?? '')?.[1]
+      return token !== undefined && equal(token, controlToken)
+    },
+  }
+}
+
+function equal(found: string, wanted: string): boolean {
+  const [a, b] = [Buffer.from(found), Buffer.from(wanted)]
+  return a.length === b.length && timingSafeEqual(a, b)
+}

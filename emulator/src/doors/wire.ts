@@ -1,0 +1,276 @@
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createTcpServer, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Caller, CertificateAuthority, Dispatcher, Journal } from '../core/index.ts'
+import { NOT_EMULATED } from '../core/index.ts'
+import type { InstanceCredential } from './credential.ts'
+import { BadRequestError, sendResponse, toRequest } from './node-http.ts'
+import { createTlsEnd } from './tls.ts'
+
+/*
+ * The door over the wire: one loopback port that is an HTTP proxy, a TLS server for Azure's names, and the place of the
+ * control routes. Whatever it does not emulate it refuses; it never opens a connection to anywhere.
+ */
+
+export interface WireOptions {
+  readonly dispatcher: Dispatcher
+  readonly authority: CertificateAuthority
+  readonly journal: Journal
+  readonly credential: InstanceCredential
+  /** Answers the control routes; the door has checked that the caller is this machine and knows the credential. */
+  readonly control: (request: Request) => Promise<Response>
+}
+
+export interface WireDoor {
+  /** Listens on 127.0.0.1; resolves to the port. Port 0 (the default) lets the system choose. @throws PortInUseError */
+  listen(port?: number): Promise<number>
+  /** The listener for a container group's own network: hand it each connection with the port that was meant. */
+  attachGroup(groupId: string): (socket: Socket, port: 443 | 80) => void
+  /** Ends every connection. */
+  close(): Promise<void>
+}
+
+/** Thrown when the port that was asked for is taken. */
+export class PortInUseError extends Error {
+  readonly code = 'ERR_PORT_IN_USE'
+  constructor(port: number) {
+    super(`port ${port} on 127.0.0.1 is in use; choose another one with --port, or leave it out to get a free one`)
+    this.name = 'PortInUseError'
+  }
+}
+
+/** Below this path on the plain port are the control routes. */
+export const CONTROL_PREFIX = '/.skerry/'
+
+/** A client that keeps connections open and comes back within this time finds it open. Milliseconds. */
+const KEEP_ALIVE_MS = 75_000
+
+/** The first byte of a TLS record that carries a handshake (RFC 8446, section 5.1). */
+const TLS_HANDSHAKE = 0x16
+
+/** What is known of a connection on which requests in origin form arrive. */
+interface Origin {
+  readonly scheme: 'http' | 'https'
+  /** What the client asked to be connected to; the Host header may say more. */
+  readonly hostname?: string
+  readonly caller: Caller
+  /** Came straight to the port, without the instance's credential. */
+  readonly direct?: boolean
+}
+
+export function createWireDoor(options: WireOptions): WireDoor {
+  const { dispatcher, credential } = options
+  const tls = createTlsEnd(options.authority)
+  const origins = new WeakMap<Duplex, Origin>()
+  const open = new Set<Duplex>()
+
+  const track = (socket: Duplex) => {
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+  }
+
+  /** Requests in origin form: on a tunnel, on a direct TLS connection, out of a group's network. */
+  const inner = createHttpServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (incoming, outgoing) => {
+    const origin = origins.get(incoming.socket)
+    if (origin === undefined) return void outgoing.writeHead(500).end()
+    const authority = incoming.headers.host ?? origin.hostname ?? ''
+    void serve(incoming, outgoing, `${origin.scheme}://${authority}`, (request) => {
+      const { hostname } = new URL(request.url)
+      if (origin.direct === true && hostname === '169.254.169.254') return refuseDirectMetadata()
+      return dispatcher.dispatch(request, origin.caller)
+    })
+  })
+
+  const serveOrigin = (socket: Duplex, origin: Origin) => {
+    if (origin.scheme === 'http') {
+      origins.set(socket, origin)
+      inner.emit('connection', socket)
+    } else {
+      tls.accept(socket, origin.hostname ?? '127.0.0.1', (secure) => {
+        origins.set(secure, origin)
+        inner.emit('connection', secure)
+      })
+    }
+  }
+
+  /** Requests to the proxy itself, and to its control routes. */
+  const front = createHttpServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (incoming, outgoing) => {
+    const target = incoming.url ?? '/'
+    if (target.startsWith('/')) {
+      void serve(incoming, outgoing, `http://${incoming.headers.host ?? '127.0.0.1'}`, (request) =>
+        answerControl(request, options),
+      )
+      return
+    }
+    const client = credential.readProxyAuthorization(incoming.headers['proxy-authorization'])
+    if (client === undefined) return refuseProxy(outgoing)
+    const absolute = URL.canParse(target) ? new URL(target) : undefined
+    if (absolute?.protocol !== 'http:') return void outgoing.writeHead(400).end(`cannot proxy ${target}\n`)
+    // Only scheme and authority are taken off: path and query are passed on as they were sent.
+    incoming.url = target.replace(/^http:\/\/[^/?#]*(?=(.?))/i, (_, next) => (next === '/' ? '' : '/'))
+    void serve(incoming, outgoing, absolute.origin, (request) => {
+      if (dispatcher.serviceFor(absolute.hostname) === undefined) noteRefusal(options.journal, absolute.hostname)
+      return dispatcher.dispatch(request, callerOf(client))
+    })
+  })
+
+  front.on('connect', (incoming: IncomingMessage, socket: Socket, head: Buffer) => {
+    socket.on('error', () => socket.destroy())
+    const client = credential.readProxyAuthorization(incoming.headers['proxy-authorization'])
+    if (client === undefined) {
+      return answerConnect(socket, 407, 'Proxy Authentication Required', WRONG_CREDENTIAL, PROXY_AUTHENTICATE)
+    }
+    const target = /^(.+):(\d+)$/.exec(incoming.url ?? '')
+    const hostname = (target?.[1] ?? '').replace(/^\[(.*)\]$/, '$1').toLowerCase()
+    if (dispatcher.serviceFor(hostname) === undefined) {
+      noteRefusal(options.journal, hostname)
+      return answerConnect(
+        socket,
+        403,
+        'Forbidden',
+        `${NOT_EMULATED}: Skerry does not emulate ${hostname} and forwards nothing.`,
+      )
+    }
+    const port = target?.[2]
+    if (port !== '443' && port !== '80') {
+      return answerConnect(socket, 403, 'Forbidden', `Skerry answers for ${hostname} on ports 443 and 80, not ${port}.`)
+    }
+    socket.write('HTTP/1.1 200 Connection Established\r\n\r\n')
+    if (head.length > 0) socket.unshift(head)
+    serveOrigin(socket, { scheme: port === '443' ? 'https' : 'http', hostname, caller: callerOf(client) })
+  })
+
+  /** A program that `skerry run` started in a network of its own: its connections arrive over upgraded ones. */
+  front.on('upgrade', (incoming: IncomingMessage, socket: Socket, head: Buffer) => {
+    socket.on('error', () => socket.destroy())
+    const port = /^\/\.skerry\/network\/(443|80)$/.exec(incoming.url ?? '')?.[1]
+    const trusted =
+      isLocalControl(incoming.headers) && credential.isControlAuthorization(incoming.headers.authorization)
+    if (!trusted) return answerConnect(socket, 401, 'Unauthorized', WRONG_CREDENTIAL)
+    if (port === undefined) return answerConnect(socket, 404, 'Not Found', 'no such network port')
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: skerry-network\r\n\r\n')
+    if (head.length > 0) socket.unshift(head)
+    serveOrigin(socket, { scheme: port === '443' ? 'https' : 'http', caller: { door: 'wire' } })
+  })
+
+  const listener = createTcpServer((socket) => {
+    track(socket)
+    socket.on('error', () => socket.destroy())
+    socket.once('data', (first) => {
+      // The first byte tells a TLS client from a plain one; what was read goes back before the real server looks.
+      socket.pause()
+      socket.unshift(first)
+      if (first[0] === TLS_HANDSHAKE) {
+        serveOrigin(socket, { scheme: 'https', caller: { door: 'wire' }, direct: true })
+      } else {
+        front.emit('connection', socket)
+        process.nextTick(() => socket.resume())
+      }
+    })
+  })
+
+  return {
+    listen: (port = 0) =>
+      new Promise((resolve, reject) => {
+        listener.once('error', (error: NodeJS.ErrnoException) =>
+          reject(error.code === 'EADDRINUSE' ? new PortInUseError(port) : error),
+        )
+        listener.listen({ port, host: '127.0.0.1' }, () => resolve((listener.address() as { port: number }).port))
+      }),
+    attachGroup(groupId) {
+      const caller: Caller = { door: 'group', containerGroupId: groupId.toLowerCase() }
+      return (socket, port) => {
+        track(socket)
+        socket.on('error', () => socket.destroy())
+        serveOrigin(socket, { scheme: port === 443 ? 'https' : 'http', caller })
+      }
+    },
+    async close() {
+      const closed = new Promise<void>((resolve) => (listener.listening ? listener.close(() => resolve()) : resolve()))
+      for (const socket of open) socket.destroy()
+      await closed
+    },
+  }
+}
+
+async function serve(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  origin: string,
+  answer: (request: Request) => Response | Promise<Response>,
+): Promise<void> {
+  const gone = new AbortController()
+  outgoing.once('close', () => gone.abort())
+  try {
+    const request = await toRequest(incoming, origin, gone.signal)
+    await sendResponse(outgoing, await answer(request), request.method)
+  } catch (error) {
+    if (outgoing.headersSent || outgoing.destroyed) return void outgoing.destroy()
+    const status = error instanceof BadRequestError ? error.status : 500
+    const code = error instanceof BadRequestError ? 'BadRequest' : 'InternalServerError'
+    const message = error instanceof Error ? error.message : String(error)
+    outgoing.writeHead(status, { 'content-type': 'application/json', connection: 'close' })
+    outgoing.end(JSON.stringify({ error: { code, message } }))
+  }
+}
+
+async function answerControl(request: Request, options: WireOptions): Promise<Response> {
+  if (!new URL(request.url).pathname.startsWith(CONTROL_PREFIX)) {
+    const text = 'This is the proxy of a Skerry emulator. Point HTTPS_PROXY at it: `skerry env` prints how.\n'
+    return new Response(text, { status: 404, headers: { 'content-type': 'text/plain; charset=utf-8' } })
+  }
+  // A page in a browser may reach loopback: it cannot leave out Origin, nor name another host than the one it resolved.
+  if (!isLocalControl(Object.fromEntries(request.headers))) {
+    return Response.json(
+      { error: { code: 'Forbidden', message: 'control routes answer local programs only' } },
+      { status: 403 },
+    )
+  }
+  if (!options.credential.isControlAuthorization(request.headers.get('authorization') ?? undefined)) {
+    return Response.json({ error: { code: 'Unauthorized', message: WRONG_CREDENTIAL } }, { status: 401 })
+  }
+  return await options.control(request)
+}
+
+function isLocalControl(headers: Readonly<Record<string, string | string[] | undefined>>): boolean {
+  const host = String(headers.host ?? '').replace(/:\d+$/, '')
+  return headers.origin === undefined && (host === '127.0.0.1' || host === 'localhost')
+}
+
+const WRONG_CREDENTIAL = "this instance's credential is missing or wrong; `skerry env` prints it"
+const PROXY_AUTHENTICATE = 'Proxy-Authenticate: Basic realm="Skerry"\r\n'
+
+function refuseProxy(outgoing: ServerResponse): void {
+  outgoing.writeHead(407, { 'proxy-authenticate': 'Basic realm="Skerry"', 'content-type': 'text/plain' })
+  outgoing.end(`${WRONG_CREDENTIAL}\n`)
+}
+
+function answerConnect(socket: Duplex, status: number, reason: string, text: string, headers = ''): void {
+  const body = `${text}\n`
+  socket.end(
+    `HTTP/1.1 ${status} ${reason}\r\n${headers}Content-Type: text/plain; charset=utf-8\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  )
+}
+
+function callerOf(client: { readonly groupId?: string }): Caller {
+  return client.groupId === undefined ? { door: 'wire' } : { door: 'group', containerGroupId: client.groupId }
+}
+
+/** The instance metadata service trusts whoever reaches it, so that it answers only those who proved who they are. */
+function refuseDirectMetadata(): Response {
+  const message =
+    'the instance metadata service is reached through the proxy, with its credential, or from inside a group'
+  return Response.json({ error: { code: 'Forbidden', message } }, { status: 403 })
+}
+
+function noteRefusal(journal: Journal, hostname: string): void {
+  journal.write({
+    service: 'proxy',
+    operation: 'connect',
+    outcome: 'denied',
+    subject: hostname,
+    summary: `${hostname} is not emulated, and nothing is forwarded.`,
+    action: 'Check the host name; what is emulated stands in the README of the emulator.',
+  })
+}
