@@ -1,4 +1,11 @@
-import { decodeVcekExtensions, pemToDer, productOfName, type SnpProduct, type VcekExtensions } from '@skerry/guest/wire'
+import {
+  decodeVcekExtensions,
+  pemToDer,
+  productOfName,
+  type SnpProduct,
+  type VcekExtensions,
+  WireError,
+} from '@skerry/guest/wire'
 import {
   isSignedByAmdProfile,
   namesIssuer,
