@@ -1,0 +1,6 @@
+export type { FunctionMetadata } from './app/rpc.ts'
+export type { DurableClient } from './durable/client.ts'
+export type { Instance } from './durable/hub.ts'
+export { HostError, type HostErrorCode } from './errors.ts'
+export { type FunctionsHost, type FunctionsHostOptions, startFunctionsHost } from './functions-host.ts'
+export type { HostLog, HostLogEntry } from './log.ts'
