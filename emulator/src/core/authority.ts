@@ -30,6 +30,8 @@ export const EMULATED_DOMAINS: readonly string[] = [
   'management.azure.com',
   'vault.azure.net',
   'managedhsm.azure.net',
+  // On the certificate of a vault's released keys beside the vault's own domain.
+  'vaultcore.azure.net',
   'attest.azure.net',
   'acccache.azure.net',
   'kdsintf.amd.com',

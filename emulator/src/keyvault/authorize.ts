@@ -2,7 +2,7 @@ import type { EmulatorContext, RoleAssignmentRecord, VaultRecord } from '../core
 import type { Principal } from '../entra/index.ts'
 import type { Authorizer } from '../rbac/index.ts'
 import { forbidden, KeyVaultError, notCovered } from './errors.ts'
-import type { LocalRbac } from './local-rbac.ts'
+import type { LocalRbac } from './local-rbac/assignments.ts'
 import { managedHsmDataAction, vaultDataAction } from './permissions.ts'
 import type { Target } from './target.ts'
 

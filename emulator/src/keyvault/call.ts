@@ -1,8 +1,8 @@
 import type { EmulatorContext, VaultRecord } from '../core/index.ts'
 import type { Principal } from '../entra/index.ts'
-import type { AttestationTokens } from './attestation-token.ts'
-import type { LocalRbac } from './local-rbac.ts'
-import type { Personality, View } from './personality.ts'
+import type { LocalRbac } from './local-rbac/assignments.ts'
+import type { Personality, View } from './personality/personality.ts'
+import type { AttestationTokens } from './release/attestation-token.ts'
 import type { KeyState } from './state.ts'
 import type { Target } from './target.ts'
 

@@ -1,11 +1,11 @@
 import type { Call, Reply } from './call.ts'
-import * as crypto from './crypto-routes.ts'
 import { notCovered } from './errors.ts'
-import * as keys from './key-routes.ts'
-import { create, importKey, rotate } from './new-version.ts'
-import { release } from './release.ts'
-import * as roles from './role-routes.ts'
-import * as rotation from './rotation-routes.ts'
+import * as roles from './local-rbac/routes.ts'
+import { release } from './release/release.ts'
+import * as crypto from './routes/crypto.ts'
+import * as keys from './routes/keys.ts'
+import { create, importKey, rotate } from './routes/new-version.ts'
+import * as rotation from './routes/rotation.ts'
 import type { Operation } from './target.ts'
 
 export type Handler = (call: Call) => Reply | Promise<Reply>

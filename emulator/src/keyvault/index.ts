@@ -1,9 +1,9 @@
 import type { EmulatorContext, Service } from '../core/index.ts'
 import type { TokenVerifier } from '../entra/index.ts'
 import type { Authorizer } from '../rbac/index.ts'
-import { createAttestationTokens } from './attestation-token.ts'
 import { createAuthorize } from './authorize.ts'
-import { createLocalRbac } from './local-rbac.ts'
+import { createLocalRbac } from './local-rbac/assignments.ts'
+import { createAttestationTokens } from './release/attestation-token.ts'
 import { createRequestHandler } from './service.ts'
 import { createKeyState } from './state.ts'
 
@@ -34,4 +34,4 @@ export function createKeyVaultService(ctx: EmulatorContext, { tokens, authorizer
   }
 }
 
-export { CRYPTO_SERVICE_RELEASE_USER, LOCAL_ROLES } from './local-rbac-roles.ts'
+export { CRYPTO_SERVICE_RELEASE_USER, LOCAL_ROLES } from './local-rbac/roles.ts'

@@ -6,11 +6,11 @@ import type { Authorize } from './authorize.ts'
 import type { Call, Parts, Reply } from './call.ts'
 import { badParameter, type Evidence, KeyVaultError } from './errors.ts'
 import { HANDLERS } from './handlers.ts'
-import { isKeyName } from './key-rules.ts'
-import { managedHsmPersonality } from './managed-hsm-personality.ts'
-import type { Personality, View } from './personality.ts'
+import { managedHsmPersonality } from './personality/managed-hsm.ts'
+import type { Personality, View } from './personality/personality.ts'
+import { vaultPersonality } from './personality/vault.ts'
+import { isKeyName } from './rules/vault-rules.ts'
 import { readTarget, type Target } from './target.ts'
-import { vaultPersonality } from './vault-personality.ts'
 
 export interface ServiceParts extends Parts {
   readonly tokens: TokenVerifier

@@ -1,6 +1,6 @@
 import type { Clock, Store } from '../core/index.ts'
 import { epochSeconds } from '../core/index.ts'
-import type { RotationPolicy } from './rotation-policy.ts'
+import type { RotationPolicy } from './rules/rotation-policy.ts'
 
 /** A key of a vault or managed HSM: what all of its versions share. Times are whole seconds since the epoch. */
 export interface KeyRecord {

@@ -1,5 +1,5 @@
-import type { EmulatorContext, Store } from '../core/index.ts'
-import { badParameter, KeyVaultError } from './errors.ts'
+import type { EmulatorContext, Store } from '../../core/index.ts'
+import { badParameter, KeyVaultError } from '../errors.ts'
 import {
   ADMINISTRATOR,
   CRYPTO_OFFICER,
@@ -7,7 +7,7 @@ import {
   findLocalRole,
   localRoleGrants,
   localScopeContains,
-} from './local-rbac-roles.ts'
+} from './roles.ts'
 
 /** An assignment in the local RBAC of one managed HSM. */
 export interface LocalAssignment {

@@ -1,6 +1,6 @@
 import { createPublicKey, type JsonWebKeyInput, type KeyObject, X509Certificate } from 'node:crypto'
 import { compactVerify, decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose'
-import { type EmulatorContext, epochSeconds, type JournalCondition, NOT_EMULATED } from '../core/index.ts'
+import { type EmulatorContext, epochSeconds, type JournalCondition, NOT_EMULATED } from '../../core/index.ts'
 
 /** What came of looking at an attestation token: its claims only if every condition is met. */
 export interface AttestationTokenReading {

@@ -1,9 +1,9 @@
-import { epochSeconds } from '../core/index.ts'
+import { epochSeconds } from '../../core/index.ts'
+import { type Call, ok, type Reply } from '../call.ts'
+import { settleRotationPolicy } from '../rules/rotation-policy.ts'
+import type { KeyRecord } from '../state.ts'
 import { readRotationPolicy } from './bodies.ts'
-import { type Call, ok, type Reply } from './call.ts'
 import { journalDone, requireKey } from './lookup.ts'
-import { settleRotationPolicy } from './rotation-policy.ts'
-import type { KeyRecord } from './state.ts'
 
 /**
  * The rotation policy is kept, given back and obeyed by an on-demand rotation (which sets the expiry of the new version

@@ -8,11 +8,18 @@ import {
   verify,
 } from 'node:crypto'
 import { promisify } from 'node:util'
-import type { Random } from '../core/index.ts'
-import { base64Url, bytesOf } from './encoding.ts'
-import { badParameter, notCovered } from './errors.ts'
-import { type CurveName, type KeySpec, type KeyStore, RSA_SIZES, settleCurve, storedKeyType } from './key-types.ts'
-import type { KeyType, StoredMaterial } from './state.ts'
+import type { Random } from '../../core/index.ts'
+import { base64Url, bytesOf } from '../encoding.ts'
+import { badParameter, notCovered } from '../errors.ts'
+import {
+  type CurveName,
+  type KeySpec,
+  type KeyStore,
+  RSA_SIZES,
+  settleCurve,
+  storedKeyType,
+} from '../rules/key-types.ts'
+import type { KeyType, StoredMaterial } from '../state.ts'
 
 /** A key as it was made or brought: its secret part for the store and its public part for everyone. */
 export interface NewKey {

@@ -1,5 +1,6 @@
-import { isAtLeast7 } from './api-version.ts'
-import { badParameter, type KeyVaultError } from './errors.ts'
+import { isAtLeast7 } from '../api-version.ts'
+import { badParameter, type KeyVaultError } from '../errors.ts'
+import type { KeyRecord, KeyType, StoredReleasePolicy } from '../state.ts'
 import { isHardware, type KeyStore } from './key-types.ts'
 import {
   normaliseForManagedHsm,
@@ -7,7 +8,6 @@ import {
   ReleasePolicyProblem,
   type WantedReleasePolicy,
 } from './release-policy.ts'
-import type { KeyRecord, KeyType, StoredReleasePolicy } from './state.ts'
 
 /** What the key as a whole says about leaving the vault. It belongs to the key: every version shares it. */
 export interface ExportRule {

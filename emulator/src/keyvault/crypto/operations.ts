@@ -11,13 +11,13 @@ import {
   publicEncrypt,
   timingSafeEqual,
 } from 'node:crypto'
-import type { Random } from '../core/index.ts'
+import type { Random } from '../../core/index.ts'
+import { badParameter } from '../errors.ts'
+import type { StoredMaterial } from '../state.ts'
 import { curveOf, EC_ALGORITHMS, signEcdsa, verifyEcdsa } from './ecdsa.ts'
-import { badParameter } from './errors.ts'
 import { unwrapAes, wrapAes } from './key-wrap.ts'
 import { privateKeyOf } from './material.ts'
 import { signPss, verifyPss } from './pss.ts'
-import type { StoredMaterial } from './state.ts'
 
 /** What an operation is given, decoded. */
 export interface CryptoInput {

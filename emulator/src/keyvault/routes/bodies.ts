@@ -1,8 +1,8 @@
 import { RELEASE_POLICY_CONTENT_TYPE } from '@skerry/guest/wire'
 import * as v from 'valibot'
-import { badParameter } from './errors.ts'
-import type { WantedReleasePolicy } from './release-policy.ts'
-import type { WantedRotationPolicy } from './rotation-policy.ts'
+import { badParameter } from '../errors.ts'
+import type { WantedReleasePolicy } from '../rules/release-policy.ts'
+import type { WantedRotationPolicy } from '../rules/rotation-policy.ts'
 
 /*
  * Request bodies. Unknown members are accepted everywhere and null means absent, as the real service has it; what is

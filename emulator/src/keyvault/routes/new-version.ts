@@ -1,14 +1,14 @@
-import { epochSeconds } from '../core/index.ts'
+import { epochSeconds } from '../../core/index.ts'
+import { type Call, ok, type Reply } from '../call.ts'
+import { makeKey, type NewKey, readImportedKey } from '../crypto/material.ts'
+import { keyId } from '../personality/views.ts'
+import { settleNewVersion } from '../rules/export-rules.ts'
+import { settleKeyOps, settleKeySpec } from '../rules/key-types.ts'
+import { addDuration } from '../rules/rotation-policy.ts'
+import { keyStoreOf } from '../rules/vault-rules.ts'
+import type { KeyRecord, KeyVersion } from '../state.ts'
 import { type CommonFields, readCreate, readImport } from './bodies.ts'
-import { type Call, ok, type Reply } from './call.ts'
-import { settleNewVersion } from './export-rules.ts'
-import { keyStoreOf } from './key-rules.ts'
-import { settleKeyOps, settleKeySpec } from './key-types.ts'
 import { journalDone, requireKey } from './lookup.ts'
-import { makeKey, type NewKey, readImportedKey } from './material.ts'
-import { addDuration } from './rotation-policy.ts'
-import type { KeyRecord, KeyVersion } from './state.ts'
-import { keyId } from './views.ts'
 
 /** Create, import and rotate: the three ways to a new version of a key. */
 

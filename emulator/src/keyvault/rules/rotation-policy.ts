@@ -1,4 +1,4 @@
-import { badParameter } from './errors.ts'
+import { badParameter } from '../errors.ts'
 
 /** A rotation policy as kept: durations are ISO 8601, times whole seconds. */
 export interface RotationPolicy {

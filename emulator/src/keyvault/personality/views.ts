@@ -1,8 +1,8 @@
-import { isAtLeast7 } from './api-version.ts'
-import { recoveryLevel } from './key-rules.ts'
-import { isHardware } from './key-types.ts'
+import { isAtLeast7 } from '../api-version.ts'
+import { isHardware } from '../rules/key-types.ts'
+import { recoveryLevel } from '../rules/vault-rules.ts'
+import type { KeyRecord, KeyVersion } from '../state.ts'
 import type { View } from './personality.ts'
-import type { KeyRecord, KeyVersion } from './state.ts'
 
 /** The parts of an answer that vaults and managed HSMs build alike; members in the vault's order. */
 

@@ -1,14 +1,14 @@
-import { epochSeconds } from '../core/index.ts'
+import { epochSeconds } from '../../core/index.ts'
+import { type Call, ok, type Reply } from '../call.ts'
+import { forbidden } from '../errors.ts'
+import { keyId } from '../personality/views.ts'
+import { settleUpdate } from '../rules/export-rules.ts'
+import { settleKeyOps } from '../rules/key-types.ts'
+import { keyStoreOf, SECONDS_PER_DAY } from '../rules/vault-rules.ts'
+import { type KeyVersion, withVersion } from '../state.ts'
 import { readUpdate } from './bodies.ts'
-import { type Call, ok, type Reply } from './call.ts'
-import { forbidden } from './errors.ts'
-import { settleUpdate } from './export-rules.ts'
-import { keyStoreOf, SECONDS_PER_DAY } from './key-rules.ts'
-import { settleKeyOps } from './key-types.ts'
 import { journalDone, requireDeletedKey, requireKey, requireVersion } from './lookup.ts'
 import { listPage } from './paging.ts'
-import { type KeyVersion, withVersion } from './state.ts'
-import { keyId } from './views.ts'
 
 /** What is read of a key, changed on it, and how it is deleted and comes back. */
 

@@ -1,4 +1,4 @@
-import { MANAGED_HSM_PREFIX } from './permissions.ts'
+import { MANAGED_HSM_PREFIX } from '../permissions.ts'
 
 /** A built-in role of a managed HSM's local RBAC (Microsoft Learn, "Managed HSM local RBAC built-in roles"). */
 export interface LocalRole {

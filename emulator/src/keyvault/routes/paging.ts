@@ -1,5 +1,5 @@
-import { type Call, ok, type Reply } from './call.ts'
-import { badParameter } from './errors.ts'
+import { type Call, ok, type Reply } from '../call.ts'
+import { badParameter } from '../errors.ts'
 
 /** The default and the most that a page holds. */
 const PAGE_SIZE = 25

@@ -1,7 +1,7 @@
-import type { RoleAssignmentRecord, VaultRecord } from '../core/index.ts'
-import type { KeyVaultError } from './errors.ts'
-import type { RotationPolicy } from './rotation-policy.ts'
-import type { KeyRecord, KeyVersion } from './state.ts'
+import type { RoleAssignmentRecord, VaultRecord } from '../../core/index.ts'
+import type { KeyVaultError } from '../errors.ts'
+import type { RotationPolicy } from '../rules/rotation-policy.ts'
+import type { KeyRecord, KeyVersion } from '../state.ts'
 
 /**
  * Vaults and managed HSMs answer the same calls in different ways: other headers, other words, another order of members.

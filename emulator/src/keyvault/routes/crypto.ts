@@ -1,13 +1,13 @@
-import { epochSeconds } from '../core/index.ts'
+import { epochSeconds } from '../../core/index.ts'
+import { type Call, ok, type Reply } from '../call.ts'
+import { type CryptoInput, open, seal, signDigest, verifyDigest } from '../crypto/operations.ts'
+import { base64Url, bytesOf } from '../encoding.ts'
+import { badParameter, forbidden } from '../errors.ts'
+import { keyId } from '../personality/views.ts'
+import type { KeyVersion } from '../state.ts'
+import type { CryptoOperation } from '../target.ts'
 import { type CryptoFields, readCrypto, readRandomCount } from './bodies.ts'
-import { type Call, ok, type Reply } from './call.ts'
-import { type CryptoInput, open, seal, signDigest, verifyDigest } from './crypto-operations.ts'
-import { base64Url, bytesOf } from './encoding.ts'
-import { badParameter, forbidden } from './errors.ts'
 import { requireVersion } from './lookup.ts'
-import type { KeyVersion } from './state.ts'
-import type { CryptoOperation } from './target.ts'
-import { keyId } from './views.ts'
 
 /** Encrypt, decrypt, wrap, unwrap, sign, verify with the key in the vault; and random bytes. */
 

@@ -1,5 +1,5 @@
 import { encodeReleasePolicy, parseReleasePolicy, type ReleasePolicy, WireError } from '@skerry/guest/wire'
-import { alphabetical, base64Url, bytesOf } from './encoding.ts'
+import { alphabetical, base64Url, bytesOf } from '../encoding.ts'
 
 /** How a release policy came in: base64url of its JSON, and what goes with it. */
 export interface WantedReleasePolicy {

@@ -1,4 +1,4 @@
-import type { VaultRecord } from '../core/index.ts'
+import type { VaultRecord } from '../../core/index.ts'
 import type { KeyStore } from './key-types.ts'
 
 /** Names of keys: letters, digits and hyphens, at most 127 characters. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { alphabetical, base64Url } from './encoding.ts'
-import { badParameter, KeyVaultError } from './errors.ts'
-import { plainKeyType } from './key-types.ts'
+import { alphabetical, base64Url } from '../encoding.ts'
+import { badParameter, KeyVaultError } from '../errors.ts'
+import { plainKeyType } from '../rules/key-types.ts'
 import type { Personality, View } from './personality.ts'
 import { attributes, deletion, jsonWebKey, keyBundle, keyItem, policyOf } from './views.ts'
 

@@ -1,5 +1,5 @@
-import type { Call } from './call.ts'
-import { type KeyRecord, type KeyVersion, versionOf } from './state.ts'
+import type { Call } from '../call.ts'
+import { type KeyRecord, type KeyVersion, versionOf } from '../state.ts'
 
 /** The live key and version that a call names; 404 in the personality's words otherwise. */
 export function requireVersion(call: Call): { key: KeyRecord; version: KeyVersion } {

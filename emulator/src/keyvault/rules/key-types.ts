@@ -1,5 +1,5 @@
-import { badParameter, forbidden } from './errors.ts'
-import type { KeyType } from './state.ts'
+import { badParameter, forbidden } from '../errors.ts'
+import type { KeyType } from '../state.ts'
 
 /** Which kind of store a key is to live in: decides the types that may be made there. */
 export type KeyStore = 'standard' | 'premium' | 'managedHsm'

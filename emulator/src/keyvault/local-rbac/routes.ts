@@ -1,9 +1,9 @@
-import { readRoleAssignment } from './bodies.ts'
-import { type Call, ok, type Reply } from './call.ts'
-import { badParameter, KeyVaultError } from './errors.ts'
-import type { LocalAssignment } from './local-rbac.ts'
-import { findLocalRole, LOCAL_ROLES, type LocalRole, localRoleId } from './local-rbac-roles.ts'
-import { MANAGED_HSM_PREFIX } from './permissions.ts'
+import { type Call, ok, type Reply } from '../call.ts'
+import { badParameter, KeyVaultError } from '../errors.ts'
+import { MANAGED_HSM_PREFIX } from '../permissions.ts'
+import { readRoleAssignment } from '../routes/bodies.ts'
+import type { LocalAssignment } from './assignments.ts'
+import { findLocalRole, LOCAL_ROLES, type LocalRole, localRoleId } from './roles.ts'
 
 /** The local RBAC of a managed HSM, on its own data plane (Azure REST API, Key Vault 7.4, "role assignments"). */
 
