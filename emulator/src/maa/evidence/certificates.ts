@@ -1,6 +1,7 @@
 import { constants, createHash, type KeyObject, verify, X509Certificate } from 'node:crypto'
 import { AsnConvert } from '@peculiar/asn1-schema'
 import { Certificate } from '@peculiar/asn1-x509'
+import { derToPem, WireError } from '@skerry/guest/wire'
 
 /** A certificate as OpenSSL reads it, and the bytes that its signature covers. */
 export interface ParsedCertificate {
@@ -10,9 +11,14 @@ export interface ParsedCertificate {
   readonly publicKey: KeyObject
 }
 
-/** @throws when the bytes are not a certificate */
+/**
+ * Node's X509Certificate, when given bytes, looks for a PEM block in them before it reads DER: a certificate that
+ * carries another one in PEM (as attestation evidence does) would be taken for that other one. So it is given PEM.
+ * @throws when the bytes are not one certificate and nothing else
+ */
 export function readCertificate(der: Uint8Array): ParsedCertificate {
-  const x509 = new X509Certificate(der)
+  const x509 = new X509Certificate(derToPem(der))
+  if (!x509.raw.equals(der)) throw new WireError('ERR_CERTIFICATE', 'bytes follow the certificate')
   const commonName = x509.subject.match(/^CN=(.*)$/m)?.[1] ?? ''
   return { der, x509, commonName, publicKey: x509.publicKey }
 }
