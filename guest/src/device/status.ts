@@ -57,7 +57,12 @@ const FIRMWARE_STATUSES: Readonly<Record<number, string>> = {
   39: 'the key is not valid',
 }
 
-const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]))
+/** Of two names of one number (EAGAIN, EWOULDBLOCK) the first. */
+const ERRNO_NAMES = new Map(
+  Object.entries(constants.errno)
+    .reverse()
+    .map(([name, number]) => [number, name]),
+)
 
 export function errnoName(errno: number): string {
   return ERRNO_NAMES.get(errno) ?? `errno ${errno}`

@@ -1,4 +1,4 @@
-import { constants, createPublicKey, type KeyObject, verify, X509Certificate } from 'node:crypto'
+import { constants, type KeyObject, verify, X509Certificate } from 'node:crypto'
 import { decodeBase64, decodeBase64Url, decodeUtf8 } from '../wire/index.ts'
 import { type ChainOptions, verifyChain } from './chain.ts'
 import { KeyReleaseError } from './errors.ts'
@@ -51,7 +51,7 @@ export function verifyReleaseJws(jws: string, options: ChainOptions): unknown {
 }
 
 function rsaKeyOf(leaf: X509Certificate): KeyObject {
-  const key = createPublicKey(leaf.publicKey)
+  const key = leaf.publicKey
   const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
   if (key.asymmetricKeyType !== 'rsa')
     throw new KeyReleaseError(

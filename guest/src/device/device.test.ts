@@ -1,0 +1,181 @@
+import { constants } from 'node:os'
+import { describe, expect, it } from 'vitest'
+import { reportOf } from '../testing/chip.ts'
+import { stillClock } from '../testing/clock.ts'
+import { decodeReportRequest, encodeKeyResponse, encodeReportResponse } from '../wire/index.ts'
+import type { NativeAddon, NativeDevice, NativeResponse } from './addon.ts'
+import { openDevice } from './device.ts'
+
+const { EAGAIN, EACCES, EIO, ENOENT, ENOTTY, ETIMEDOUT } = constants.errno
+const REPORT_DATA = new Uint8Array(64).fill(7)
+
+type Answer = { errno: number; exitinfo2?: bigint; response?: Uint8Array }
+
+/** Stands where the ioctl stands: answers requests with what a kernel could answer. */
+function kernel(...answers: Answer[]) {
+  const calls: { call: string; request: Uint8Array }[] = []
+  const answer = async (call: string, request: Uint8Array): Promise<NativeResponse> => {
+    const { errno, exitinfo2 = 0n, response } = answers[Math.min(calls.length, answers.length - 1)] ?? { errno: ENOTTY }
+    calls.push({ call, request })
+    return {
+      errno,
+      exitinfo2,
+      response: Buffer.concat([
+        response ?? encodeReportResponse({ status: 0, report: reportOf(request.slice(0, 64)) }),
+        Buffer.alloc(64),
+      ]),
+    }
+  }
+  const device: NativeDevice = {
+    getReport: (request) => answer('report', request),
+    getLegacyReport: (request) => answer('legacy', request),
+    getDerivedKey: (request) => answer('key', request),
+    getExtReport: async (request) => ({
+      ...(await answer('ext', request)),
+      certificates: new Uint8Array(),
+      certificatesLength: 0,
+    }),
+    close: () => undefined,
+  }
+  const addon: NativeAddon = { open: async () => ({ errno: 0, device }) }
+  return { addon, calls }
+}
+
+const open = (world: { addon: NativeAddon }, path = '/dev/sev-guest', clock = stillClock()) =>
+  openDevice({ path, addon: world.addon, clock })
+
+describe('a report', () => {
+  it('is asked for with the data and the VMPL in the places of MSG_REPORT_REQ', async () => {
+    const world = kernel({ errno: 0 })
+    const device = await open(world)
+    const report = await device.getReport(REPORT_DATA, { vmpl: 2 })
+    expect(report).toHaveLength(1184)
+    expect(decodeReportRequest(world.calls[0]!.request)).toMatchObject({
+      reportData: REPORT_DATA,
+      vmpl: 2,
+      keySelect: 0,
+      reservedBitsSet: false,
+    })
+  })
+
+  it("goes through the 5.15 driver's request on /dev/sev", async () => {
+    const world = kernel({ errno: 0 })
+    await (await open(world, '/dev/sev')).getReport(REPORT_DATA)
+    expect(world.calls.map(({ call }) => call)).toEqual(['legacy'])
+  })
+
+  it('over other data than was asked for is refused', async () => {
+    const response = encodeReportResponse({ status: 0, report: reportOf(new Uint8Array(64)) })
+    const device = await open(kernel({ errno: 0, response }))
+    await expect(device.getReport(REPORT_DATA)).rejects.toMatchObject({ code: 'ERR_SNP_RESPONSE' })
+  })
+
+  it('of an impossible VMPL is refused before the device is asked', async () => {
+    const world = kernel({ errno: 0 })
+    const device = await open(world)
+    await expect(device.getReport(REPORT_DATA, { vmpl: 4 })).rejects.toThrow('vmpl must be 0, 1, 2 or 3')
+    expect(world.calls).toEqual([])
+  })
+
+  it('is one at a time, in the order of the calls', async () => {
+    const world = kernel({ errno: 0 })
+    const device = await open(world)
+    await Promise.all([1, 2, 3].map((byte) => device.getReport(new Uint8Array(64).fill(byte))))
+    expect(world.calls.map(({ request }) => request[0])).toEqual([1, 2, 3])
+  })
+})
+
+describe('a refusal', () => {
+  it.each([
+    ['0x16', 'ERR_SNP_INVALID_PARAMETERS'],
+    ['0x27', 'ERR_SNP_INVALID_KEY'],
+  ])('in the status %s of the message is %s', async (hex, code) => {
+    const status = Number(hex)
+    const device = await open(kernel({ errno: 0, response: encodeReportResponse({ status }) }))
+    await expect(device.getReport(REPORT_DATA)).rejects.toMatchObject({ code, firmwareStatus: status })
+  })
+
+  it('by the firmware says its status and that the kernel forgets its key', async () => {
+    const device = await open(kernel({ errno: EIO, exitinfo2: 0x02n }))
+    const error = await device.getReport(REPORT_DATA).catch((thrown) => thrown)
+    expect(error).toMatchObject({ code: 'ERR_SNP_FIRMWARE', firmwareStatus: 2, errno: 'EIO' })
+    expect(error.message).toContain('until the guest restarts')
+  })
+
+  it('by the hypervisor is told apart from one by the firmware', async () => {
+    const device = await open(kernel({ errno: EIO, exitinfo2: 0x5_0000_0000n }))
+    await expect(device.getReport(REPORT_DATA)).rejects.toMatchObject({ code: 'ERR_SNP_VMM', vmmStatus: 5 })
+  })
+
+  it('of another device is told, with the trap of a bare-metal /dev/sev', async () => {
+    const device = await open(kernel({ errno: ENOTTY }), '/dev/sev')
+    const error = await device.getReport(REPORT_DATA).catch((thrown) => thrown)
+    expect(error).toMatchObject({ code: 'ERR_SNP_NOT_THE_DEVICE', errno: 'ENOTTY' })
+    expect(error.message).toContain('bare-metal')
+  })
+
+  it('whose exitinfo2 says that the firmware was never reached is an errno and no more', async () => {
+    const device = await open(kernel({ errno: EIO, exitinfo2: 0xffn }))
+    await expect(device.getReport(REPORT_DATA)).rejects.toMatchObject({ code: 'ERR_SNP_IOCTL', errno: 'EIO' })
+  })
+})
+
+describe('a busy device', () => {
+  it('is asked again after a while', async () => {
+    const clock = stillClock()
+    const device = await open(kernel({ errno: EAGAIN }, { errno: EAGAIN }, { errno: 0 }), '/dev/sev-guest', clock)
+    await expect(device.getReport(REPORT_DATA)).resolves.toHaveLength(1184)
+    expect(clock.waits).toEqual([100, 200])
+  })
+
+  it('is given up after five tries', async () => {
+    const world = kernel({ errno: EAGAIN })
+    const device = await open(world)
+    await expect(device.getReport(REPORT_DATA)).rejects.toMatchObject({ code: 'ERR_SNP_BUSY' })
+    expect(world.calls).toHaveLength(5)
+  })
+
+  it('that the kernel has waited for in vain is not asked again: its key is gone', async () => {
+    const world = kernel({ errno: ETIMEDOUT, exitinfo2: 0x2_0000_0000n })
+    const device = await open(world)
+    await expect(device.getReport(REPORT_DATA)).rejects.toMatchObject({ code: 'ERR_SNP_BUSY', vmmStatus: 2 })
+    expect(world.calls).toHaveLength(1)
+  })
+})
+
+describe('a derived key', () => {
+  const request = { rootKeySelect: 0, guestFieldSelect: 0n, vmpl: 0 } as const
+
+  it('is the 32 bytes of the message', async () => {
+    const key = new Uint8Array(32).fill(9)
+    const device = await open(kernel({ errno: 0, response: encodeKeyResponse({ status: 0, key }) }))
+    await expect(device.getDerivedKey!(request)).resolves.toEqual(key)
+  })
+
+  it('is not to be had from the 5.15 driver', async () => {
+    const device = await open(kernel({ errno: 0 }), '/dev/sev')
+    await expect(device.getDerivedKey!(request)).rejects.toMatchObject({ code: 'ERR_SNP_IOCTL' })
+  })
+})
+
+describe('opening', () => {
+  const failing = (errno: number): NativeAddon => ({ open: async () => ({ errno }) })
+
+  it('a node that is not there says so', async () => {
+    await expect(openDevice({ path: '/dev/sev-guest', addon: failing(ENOENT) })).rejects.toMatchObject({
+      code: 'ERR_SNP_DEVICE_MISSING',
+    })
+  })
+
+  it('a node of somebody else says what to do', async () => {
+    const error = await openDevice({ path: '/dev/sev-guest', addon: failing(EACCES) }).catch((thrown) => thrown)
+    expect(error).toMatchObject({ code: 'ERR_SNP_DEVICE_OPEN', errno: 'EACCES' })
+    expect(error.message).toContain('root')
+  })
+
+  it('is the end of use after close', async () => {
+    const device = await open(kernel({ errno: 0 }))
+    device.close()
+    await expect(device.getReport(REPORT_DATA)).rejects.toMatchObject({ code: 'ERR_SNP_DEVICE_CLOSED' })
+  })
+})

@@ -1,0 +1,87 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { certificationOf } from '../testing/chip.ts'
+import { encodeBase64, encodeUtf8 } from '../wire/index.ts'
+import { readSecurityContext, uvmEndorsementsOf } from './security-context.ts'
+
+const certification = certificationOf()
+const hostAmdCert = encodeBase64(encodeUtf8(JSON.stringify(certification)))
+let scratch: string
+
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'skerry-uvm-'))
+})
+afterAll(() => rm(scratch, { recursive: true }))
+
+async function directory(name: string, files: Record<string, string>): Promise<string> {
+  const path = join(scratch, name)
+  await mkdir(path, { recursive: true })
+  for (const [file, text] of Object.entries(files)) await writeFile(join(path, file), text)
+  return path
+}
+
+describe('the security context', () => {
+  it('is read from the directory that UVM_SECURITY_CONTEXT_DIR names', async () => {
+    const UVM_SECURITY_CONTEXT_DIR = await directory('named', {
+      'host-amd-cert-base64': hostAmdCert,
+      'reference-info-base64': 'AQID',
+      'security-policy-base64': 'cGFja2FnZQ==',
+    })
+    const context = await readSecurityContext({ env: { UVM_SECURITY_CONTEXT_DIR } })
+    expect(context).toEqual({
+      source: UVM_SECURITY_CONTEXT_DIR,
+      certification,
+      referenceInfoBase64: 'AQID',
+      securityPolicyBase64: 'cGFja2FnZQ==',
+    })
+    expect(uvmEndorsementsOf(context)).toEqual([new Uint8Array([1, 2, 3])])
+  })
+
+  it('is found in the root by its name', async () => {
+    const root = await directory('root', {})
+    await directory('root/security-context-123456', { 'reference-info-base64': 'AQID' })
+    await expect(readSecurityContext({ env: {}, root })).resolves.toMatchObject({
+      source: join(root, 'security-context-123456'),
+      referenceInfoBase64: 'AQID',
+    })
+  })
+
+  it('is completed from the environment, and keeps what the directory has', async () => {
+    const UVM_SECURITY_CONTEXT_DIR = await directory('partial', {
+      'host-amd-cert-base64': hostAmdCert,
+      'reference-info-base64': '',
+    })
+    const env = {
+      UVM_SECURITY_CONTEXT_DIR,
+      UVM_REFERENCE_INFO: 'BAUG',
+      UVM_SECURITY_POLICY: 'eA==',
+      UVM_HOST_AMD_CERTIFICATE: 'not used',
+    }
+    await expect(readSecurityContext({ env })).resolves.toMatchObject({
+      certification,
+      referenceInfoBase64: 'BAUG',
+      securityPolicyBase64: 'eA==',
+    })
+  })
+
+  it('may be nowhere', async () => {
+    const context = await readSecurityContext({ env: {}, root: await directory('empty', {}) })
+    expect(context).toEqual({ source: 'nowhere' })
+    expect(uvmEndorsementsOf(context)).toEqual([])
+  })
+
+  it('with certificates that are not base64 of JSON names the file', async () => {
+    const UVM_SECURITY_CONTEXT_DIR = await directory('broken', { 'host-amd-cert-base64': 'e30=' })
+    const reading = readSecurityContext({ env: { UVM_SECURITY_CONTEXT_DIR } })
+    await expect(reading).rejects.toMatchObject({
+      code: 'ERR_SECURITY_CONTEXT',
+      file: join(UVM_SECURITY_CONTEXT_DIR, 'host-amd-cert-base64'),
+    })
+  })
+
+  it('with an endorsement that is not base64 names it', () => {
+    expect(() => uvmEndorsementsOf({ source: 'x', referenceInfoBase64: '***' })).toThrow('reference-info-base64')
+  })
+})
