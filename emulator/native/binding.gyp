@@ -7,7 +7,11 @@
         ['OS=="linux"', {
           'sources': ['addon/addon.cc', 'addon/channel.cc', 'addon/caller.cc', 'addon/path-calls.cc'],
           'include_dirs': ["<!(node -p \"require('node-addon-api').include_dir\")"],
-          'defines': ['NAPI_VERSION=9', 'NAPI_DISABLE_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED'],
+          'defines': [
+            'NAPI_VERSION=9', 'NAPI_DISABLE_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED',
+            # An event that is delivered while the environment is torn down has nobody to throw at.
+            'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
+          ],
           'cflags_cc': ['-std=c++17', '-Wall', '-Wextra', '-O2'],
         }, { 'type': 'none' }],
       ],

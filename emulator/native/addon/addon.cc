@@ -2,6 +2,7 @@
 #include <napi.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "channel.h"
 
@@ -20,8 +21,12 @@ Napi::Value SocketPair(const Napi::CallbackInfo& info) {
   return pair;
 }
 
+// close(descriptor): for descriptors that came by message. Node's own close warns of them in a worker thread.
+void Close(const Napi::CallbackInfo& info) { close(info[0].As<Napi::Number>().Int32Value()); }
+
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("socketPair", Napi::Function::New(env, SocketPair, "socketPair"));
+  exports.Set("close", Napi::Function::New(env, Close, "close"));
   exports.Set("Channel", skerry::Channel::Define(env));
   return exports;
 }

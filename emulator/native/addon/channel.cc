@@ -74,9 +74,8 @@ Channel::Channel(const Napi::CallbackInfo& info)
   if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) < 0) sizes = {};
   notification_.resize(std::max<size_t>(sizes.seccomp_notif, sizeof(seccomp_notif)));
   response_.resize(std::max<size_t>(sizes.seccomp_notif_resp, sizeof(seccomp_notif_resp)));
+  // Keeps the loop alive until the end was delivered: the launcher's last words may come after its exit was seen.
   deliver_ = Napi::ThreadSafeFunction::New(info.Env(), info[3].As<Napi::Function>(), "skerry channel", 0, 1);
-  // The child process keeps the loop alive, not its channel.
-  deliver_.Unref(info.Env());
   // A worker that ends must not leave a thread behind that calls into it.
   napi_add_env_cleanup_hook(info.Env(), StopAtEnd, this);
   Ref();  // until `close`

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -30,6 +31,27 @@ static void die_with_parent(int report) {
   if (poll(&other, 1, 0) > 0 && (other.revents & (POLLHUP | POLLERR))) _exit(125);
 }
 
+// As a container runtime looks a command up: in PATH unless it holds a slash, and a file that is no program is refused
+// (execvp would hand it to a shell). Returns with errno set.
+static void execute(char **command) {
+  if (strchr(command[0], '/')) {
+    execve(command[0], command, environ);
+    return;
+  }
+  const char *path = getenv("PATH");
+  int error = ENOENT;
+  char file[4096];
+  for (const char *part = path ? path : "/usr/local/bin:/usr/bin:/bin"; part; part = strchr(part, ':')) {
+    if (*part == ':') part++;
+    int length = (int)strcspn(part, ":");
+    int size = snprintf(file, sizeof file, "%.*s%s%s", length, part, length ? "/" : "", command[0]);
+    if (size >= (int)sizeof file) continue;
+    execve(file, command, environ);
+    if (errno != ENOENT && errno != ENOTDIR) error = errno;
+  }
+  errno = error;
+}
+
 _Noreturn static void run_program(const struct options *options, int report, const void *original_mask) {
   die_with_parent(report);
   if (options->new_session) setsid();
@@ -41,7 +63,7 @@ _Noreturn static void run_program(const struct options *options, int report, con
   if (send_with_descriptors(report, &message, sizeof message, &listener, 1) < 0)
     give_up_at(report, "seccomp user notification (send the listener)");
   close(listener);
-  execvp(options->command[0], options->command);
+  execute(options->command);
   give_up_at(report, "exec");
 }
 

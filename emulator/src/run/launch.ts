@@ -1,5 +1,4 @@
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
-import { closeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { getSystemErrorName } from 'node:util'
 import type { ChannelEvent, NativeChannel, NativeParts } from './native.ts'
@@ -54,7 +53,7 @@ export function launch(options: LaunchOptions): Launch {
   const onEvent = (...event: ChannelEvent) => {
     if (!open) return
     if (event[0] === 'message') {
-      const message = parseMessage(event[1], event[2])
+      const message = parseMessage(event[1], event[2], native)
       if (message !== undefined) onMessage(message, channel)
     } else if (event[0] === 'request') {
       const [, id, thread, request, argument] = event
@@ -80,11 +79,11 @@ export function launch(options: LaunchOptions): Launch {
       },
     }
   } finally {
-    closeSync(theirs)
+    native.close(theirs)
   }
 }
 
-function parseMessage(text: string, descriptors: readonly number[]): LauncherMessage | undefined {
+function parseMessage(text: string, descriptors: readonly number[], native: NativeParts): LauncherMessage | undefined {
   const message = JSON.parse(text) as Record<string, unknown>
   const named = namesOf(message.fds).map((name, at) => ({ name, descriptor: descriptors[at] ?? -1 }))
   const listener = named.find(({ name }) => name === 'seccompFd')
@@ -101,7 +100,7 @@ function parseMessage(text: string, descriptors: readonly number[]): LauncherMes
     const { address, groupAddress } = message
     return { kind: 'network', address: String(address), groupAddress: String(groupAddress), descriptors: named }
   }
-  for (const descriptor of descriptors) closeSync(descriptor)
+  for (const descriptor of descriptors) native.close(descriptor)
   return undefined
 }
 

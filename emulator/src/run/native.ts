@@ -10,6 +10,8 @@ export interface NativeParts {
   readonly launcher: string
   /** A pair of connected sockets that keep message boundaries, both close-on-exec. */
   socketPair(): [ours: number, theirs: number]
+  /** For descriptors that came from `socketPair` or by message. */
+  close(descriptor: number): void
   readonly Channel: new (
     control: number,
     devicePath: string,

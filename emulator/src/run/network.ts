@@ -1,4 +1,4 @@
-import { closeSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -66,8 +66,8 @@ export async function createGroupNetwork(native: NativeParts, options: NetworkOp
       if (!memberships.delete(network)) return
       for (const socket of open) socket.destroy()
       await Promise.all(listeners.map((server) => new Promise((resolve) => server.close(resolve))))
-      closeSync(userNamespace)
-      closeSync(networkNamespace)
+      native.close(userNamespace)
+      native.close(networkNamespace)
       rmSync(folder, { recursive: true, force: true })
     },
   }

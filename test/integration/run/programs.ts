@@ -1,0 +1,115 @@
+import { execFile } from 'node:child_process'
+import { chmodSync, mkdtempSync, readdirSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** Client programs, compiled for this run of the tests into a folder that other users may read. */
+export interface Programs extends Disposable {
+  readonly folder: string
+  /** Path of the program, or why there is none. */
+  readonly dynamic: string | Missing
+  readonly static: string | Missing
+  readonly go: string | Missing
+}
+
+export interface Missing {
+  readonly missing: string
+}
+
+export const HOST_SCRIPT = fileURLToPath(new URL('host.ts', import.meta.url))
+const SOURCE = fileURLToPath(new URL('client.c', import.meta.url))
+
+const GO_SOURCE = `package main
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"unsafe"
+)
+
+type argument struct {
+	version                     uint64
+	request, response, exitInfo uintptr
+}
+
+func main() {
+	device, err := os.OpenFile("/dev/sev-guest", os.O_RDWR, 0)
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	var group sync.WaitGroup
+	for i := 0; i < 8; i++ {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			for n := 0; n < 50; n++ {
+				request, response := make([]byte, 96), make([]byte, 4000)
+				request[0] = byte(n)
+				a := argument{1, uintptr(unsafe.Pointer(&request[0])), uintptr(unsafe.Pointer(&response[0])), 0}
+				_, _, e := syscall.Syscall(syscall.SYS_IOCTL, device.Fd(), 0xC0205300, uintptr(unsafe.Pointer(&a)))
+				if e != 0 || response[0x20+0x50] != byte(n) {
+					fmt.Println("wrong", e)
+				}
+			}
+		}()
+	}
+	group.Wait()
+	fmt.Println("done")
+}
+`
+
+export async function buildPrograms(): Promise<Programs> {
+  const folder = mkdtempSync(join(tmpdir(), 'skerry-test-run-'))
+  chmodSync(folder, 0o755)
+  const goSource = join(folder, 'client.go')
+  writeFileSync(goSource, GO_SOURCE)
+  const goEnv = { ...process.env, GO111MODULE: 'off', GOTOOLCHAIN: 'local', CGO_ENABLED: '0' }
+  const c = (name: string, ...flags: string[]) =>
+    build(join(folder, name), 'cc', ['-O1', '-w', '-pthread', ...flags, SOURCE, '-o', join(folder, name)])
+  const [dynamic, statically, go] = await Promise.all([
+    c('dynamic'),
+    c('static', '-static'),
+    build(join(folder, 'go-client'), 'go', ['build', '-o', join(folder, 'go-client'), goSource], goEnv),
+  ])
+  return {
+    folder,
+    dynamic,
+    static: statically,
+    go,
+    [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
+  }
+}
+
+function build(to: string, compiler: string, words: string[], env = process.env): Promise<string | Missing> {
+  return new Promise((resolve) => {
+    execFile(compiler, words, { env }, (error) => {
+      resolve(error === null ? to : { missing: `${compiler} made no client: ${error.message}` })
+    })
+  })
+}
+
+/** Processes that run a program of this folder, whoever their parent is. */
+export function processesOf(folder: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => {
+      try {
+        return readlinkSync(`/proc/${name}/exe`).startsWith(`${folder}/`)
+      } catch {
+        return false
+      }
+    })
+    .map(Number)
+}
+
+/** Whether another user may enter every folder above this path. */
+export function reachableByOthers(path: string): boolean {
+  for (let folder = dirname(path); ; folder = dirname(folder)) {
+    if ((statSync(folder).mode & 0o001) === 0) return false
+    if (folder === dirname(folder)) return true
+  }
+}
