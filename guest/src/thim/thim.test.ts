@@ -7,7 +7,7 @@ import { fetchCertification } from './thim.ts'
 
 const URL_PATTERN = 'http://169.254.169.254/metadata/THIM/amd/certification'
 const server = setupServer()
-beforeAll(() => server.listen({ onUnhandledRequest: 'error' }))
+beforeAll(() => server.listen({ onUnhandledFrame: 'error' }))
 afterEach(() => server.resetHandlers())
 afterAll(() => server.close())
 

@@ -1,0 +1,176 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { HttpResponse, http } from 'msw'
+import { setupServer } from 'msw/node'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { createCertificateCache } from '../attest/certificates.ts'
+import { SnpDeviceError } from '../device/index.ts'
+import { trustStoreOf } from '../skr/trust-store.ts'
+import { azure, MAA_HOST } from '../testing/azure.ts'
+import { certificationOf, deviceWith, TCB } from '../testing/chip.ts'
+import { stillClock } from '../testing/clock.ts'
+import { root, VAULT_HOST } from '../testing/vault.ts'
+import { createSidecar } from './app.ts'
+import { createLog } from './log.ts'
+
+const server = setupServer()
+beforeAll(() => server.listen({ onUnhandledFrame: 'error' }))
+afterEach(() => server.resetHandlers())
+afterAll(() => server.close())
+
+const secret = randomBytes(32)
+const certification = certificationOf(TCB)
+
+function sidecar(options: { noDevice?: boolean } = {}) {
+  const { handlers, seen } = azure({ plaintext: secret, key: { kty: 'oct', key_ops: ['encrypt'] } })
+  server.use(...handlers)
+  const lines: string[] = []
+  const app = createSidecar({
+    context: {
+      device: options.noDevice
+        ? () => Promise.reject(new SnpDeviceError('ERR_SNP_DEVICE_MISSING', 'there is no /dev/sev-guest'))
+        : async () => deviceWith(TCB),
+      certificates: createCertificateCache({ initial: certification }),
+      uvmEndorsements: [],
+    },
+    referenceInfoBase64: 'AQID',
+    credential: { getToken: async () => ({ token: 'identity-token' }) },
+    trust: trustStoreOf([root.pem]),
+    log: createLog({ write: (line) => lines.push(line), clock: stillClock() }),
+  })
+  const post = async (path: string, body: unknown, init: RequestInit = {}) => {
+    const response = await app.request(`http://localhost:8080${path}`, {
+      method: 'POST',
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+      ...init,
+    })
+    const text = await response.text()
+    return { status: response.status, body: text.startsWith('{') ? JSON.parse(text) : text }
+  }
+  return { app, post, lines, seen }
+}
+
+const runtime_data = Buffer.from('{"a":1}').toString('base64')
+const release = { maa_endpoint: MAA_HOST, akv_endpoint: VAULT_HOST, kid: 'doc-sample-key-release' }
+
+describe('the sidecar', () => {
+  it('says that it is there', async () => {
+    const response = await sidecar().app.request('http://localhost:8080/status')
+    expect(response.status).toBe(200)
+    expect(await response.json()).toEqual({ message: 'Status OK' })
+  })
+
+  it('gives a report in hex over the SHA-256 of the decoded runtime data', async () => {
+    const { status, body } = await sidecar().post('/attest/raw', { runtime_data })
+    expect(status).toBe(200)
+    const report = Buffer.from(body.report, 'hex')
+    expect(report).toHaveLength(1184)
+    expect(report.subarray(0x50, 0x70)).toEqual(createHash('sha256').update('{"a":1}').digest())
+  })
+
+  it('gives report, certificates, TCB and endorsements at once', async () => {
+    const { body } = await sidecar().post('/attest/combined', { runtime_data })
+    expect(Object.keys(body)).toEqual(['endorsed_tcb', 'endorsements', 'evidence', 'uvm_endorsements'])
+    expect(body).toMatchObject({ endorsed_tcb: certification.tcbm, uvm_endorsements: 'AQID' })
+    expect(Buffer.from(body.endorsements, 'base64').toString()).toBe(
+      certification.vcekCert + certification.certificateChain,
+    )
+    expect(Buffer.from(body.evidence, 'base64')).toHaveLength(1184)
+  })
+
+  it('gives an attestation token', async () => {
+    const { status, body } = await sidecar().post('/attest/maa', { maa_endpoint: MAA_HOST, runtime_data })
+    expect(status).toBe(200)
+    expect(body.token.split('.')).toHaveLength(3)
+  })
+
+  it('gives a released key as a JWK in a string', async () => {
+    const { post, seen } = sidecar()
+    const answer = await post('/key/release', { ...release, kid: 'k' })
+    expect(answer.status).toBe(200)
+    expect(JSON.parse(answer.body.key)).toEqual({ kty: 'oct', key_ops: ['encrypt'], k: secret.toString('base64url') })
+    expect(seen.vault.at(-1)!.authorization).toBe('Bearer identity-token')
+  })
+
+  it('gives no key that the vault signed for another name', async () => {
+    const { status, body } = await sidecar().post('/key/release', release)
+    expect(status).toBe(403)
+    expect(body.error).toContain('the key is not of doc-sample-key-release')
+  })
+
+  it('uses an access token that comes with the request', async () => {
+    const { post, seen } = sidecar()
+    await post('/key/release', { ...release, kid: 'k', access_token: 'mine' })
+    expect(seen.vault[0]!.authorization).toBe('Bearer mine')
+  })
+
+  it('logs a release as its users look for it, and neither key nor token', async () => {
+    const { post, lines } = sidecar()
+    await post('/key/release', { ...release, kid: 'k', access_token: 'a-secret-token' })
+    const log = lines.join('\n')
+    expect(log).toContain('level=debug msg=Releasing key blob: {k}')
+    for (const hidden of [secret.toString('base64url'), secret.toString('base64'), 'a-secret-token', 'eyJ'])
+      expect(log).not.toContain(hidden)
+  })
+})
+
+describe('an error of the sidecar', () => {
+  it.each([
+    ['/attest/raw', {}, 'runtime_data is required'],
+    ['/attest/raw', { runtime_data: '' }, 'runtime_data is required'],
+    ['/attest/raw', { runtime_data: 'not base64!' }, 'base64'],
+    ['/attest/combined', { runtime_data: 7 }, 'runtime_data must be a string'],
+    ['/attest/maa', { runtime_data }, 'maa_endpoint is required'],
+    ['/attest/maa', { runtime_data, maa_endpoint: 'a/b' }, 'maa_endpoint'],
+    ['/key/release', { ...release, kid: undefined }, 'kid is required'],
+    ['/key/release', { ...release, kid: 'a b' }, 'kid'],
+    ['/key/release', '{', 'not JSON'],
+    ['/key/release', '[]', 'must be an object'],
+    ['/key/release', '', 'empty'],
+  ])('in a body for %s is 400 and names the field', async (path, body, words) => {
+    const answer = await sidecar().post(path, body)
+    expect(answer).toMatchObject({ status: 400, body: { error: expect.stringContaining(words) } })
+  })
+
+  it('is one document when there is no device: 403, 500 from /attest/combined', async () => {
+    const { post } = sidecar({ noDevice: true })
+    const error = { error: 'there is no /dev/sev-guest' }
+    expect(await post('/attest/raw', { runtime_data })).toEqual({ status: 403, body: error })
+    expect(await post('/attest/maa', { maa_endpoint: MAA_HOST, runtime_data })).toEqual({ status: 403, body: error })
+    expect(await post('/key/release', release)).toEqual({ status: 403, body: error })
+    expect(await post('/attest/combined', { runtime_data })).toEqual({ status: 500, body: error })
+  })
+
+  it("of the vault is 403 with the vault's status and words", async () => {
+    const { post } = sidecar()
+    const message = 'Target environment attestation statement cannot be verified.'
+    server.use(
+      http.post(`https://${VAULT_HOST}/keys/*`, () =>
+        HttpResponse.json({ error: { code: 'Forbidden', message } }, { status: 403 }),
+      ),
+    )
+    expect(await post('/key/release', release)).toEqual({
+      status: 403,
+      body: { error: `vault ${VAULT_HOST}: 403 Forbidden: ${message}` },
+    })
+  })
+
+  it('of a service that repeats a token does not repeat it', async () => {
+    const { post, lines } = sidecar()
+    server.use(
+      http.post(`https://${VAULT_HOST}/keys/*`, () =>
+        HttpResponse.json(
+          { error: { code: 'Forbidden', message: 'bad eyJhbGciOiJub25lIn0.e30.abc' } },
+          { status: 403 },
+        ),
+      ),
+    )
+    const { body } = await post('/key/release', release)
+    expect(body.error).toContain('bad (token)')
+    expect(lines.join()).not.toContain('eyJ')
+  })
+
+  it('for a name that is not this machine is 403: a page in a browser must not reach a key', async () => {
+    const response = await sidecar().app.request('http://rebound.example:8080/status')
+    expect(response.status).toBe(403)
+  })
+})
