@@ -16,13 +16,13 @@ export function memoryKeyCache(): KeyCache {
 }
 
 /**
- * The keys of one instance, where the largest ones are the machine's: RSA-4096 takes seconds to make, and only the
- * virtual processor has such keys. A new data directory then starts as fast as an old one.
+ * The keys of one instance, where RSA keys of `fromLength` bits and more are the machine's: they take long to make. A new
+ * data directory then starts as fast as an old one.
  */
-export function withMachineKeys(own: KeyCache, machine: KeyCache): KeyCache {
+export function withMachineKeys(own: KeyCache, machine: KeyCache, fromLength: number): KeyCache {
   return {
     ...own,
-    rsa: (name, modulusLength) => (modulusLength === 4096 ? machine : own).rsa(name, modulusLength),
+    rsa: (name, modulusLength) => (modulusLength >= fromLength ? machine : own).rsa(name, modulusLength),
   }
 }
 

@@ -1,0 +1,32 @@
+#!/usr/bin/env node
+// Runs on the Node that the package asks for, whatever the system's is: the one that npm installed beside it.
+import { spawn } from 'node:child_process'
+import { createRequire, enableCompileCache } from 'node:module'
+import { dirname, join } from 'node:path'
+
+const [major, minor] = process.versions.node.split('.').map(Number)
+if (major > 24 || (major === 24 && minor >= 5)) {
+  enableCompileCache?.()
+  const { main } = await import('../dist/cli/main.js')
+  process.exitCode = await main(process.argv.slice(2))
+} else {
+  const node = pinnedNode()
+  if (node === undefined || process.env.SKERRY_RESPAWNED) {
+    process.stderr.write(`skerry: needs Node 24.5 or later, this is ${process.version}\n`)
+    process.exit(1)
+  }
+  const child = spawn(node, process.argv.slice(1), {
+    stdio: 'inherit',
+    env: { ...process.env, SKERRY_RESPAWNED: '1' },
+  })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  child.on('exit', (code, signal) => (signal ? process.kill(process.pid, signal) : process.exit(code ?? 1)))
+}
+
+function pinnedNode() {
+  try {
+    return join(dirname(createRequire(import.meta.url).resolve('node/package.json')), 'bin', 'node')
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,68 @@
+import { Command, CommanderError } from 'commander'
+import { describeDemo } from './commands/demo.ts'
+import { describeEnv } from './commands/env.ts'
+import { describeExplain } from './commands/explain.ts'
+import { describeHost } from './commands/host.ts'
+import { describeRun } from './commands/run.ts'
+import { describeUp } from './commands/up.ts'
+import { UsageError } from './usage-error.ts'
+
+/** Exit codes: 2 for what was typed wrong, 1 for what went wrong. */
+const USAGE = 2
+const FAILURE = 1
+
+/**
+ * Runs one `skerry` command. Every failure is one line on standard error. What a command needs is loaded when it runs, so
+ * that `--help` and `env` answer at once.
+ * @param args without the program's own name
+ * @returns the exit code
+ */
+export async function main(args: readonly string[]): Promise<number> {
+  let code = 0
+  const exit = (value: number) => {
+    code = value
+  }
+  const program = describe(exit)
+  try {
+    await program.parseAsync([...args], { from: 'user' })
+    return code
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE
+    process.stderr.write(`skerry: ${error instanceof Error ? error.message : String(error)}\n`)
+    return isUsage(error) ? USAGE : FAILURE
+  }
+}
+
+function describe(exit: (code: number) => void): Command {
+  const program = new Command('skerry')
+    .description('Azure and the AMD processor, for a machine that has neither: secure key release on this computer.')
+    .configureHelp({ showGlobalOptions: true })
+    .showHelpAfterError('(--help explains)')
+    .enablePositionalOptions()
+    .exitOverride()
+    .addHelpText(
+      'after',
+      `
+Start here:
+  skerry demo                        watch a key reach an attested container, and nowhere else
+  skerry demo --tamper policy        watch the vault refuse it, and read why
+
+Point your own client at it:
+  skerry up &                        the emulator, on loopback
+  eval "$(skerry env)"               proxy, certificate authority and credentials for this shell
+  curl https://skerry.vault.azure.net/keys?api-version=7.4
+
+Run your own program as if in a confidential container:
+  skerry run -- ./my-sidecar         it finds /dev/sev-guest; its reports verify
+  skerry explain                     why the last key was withheld`,
+    )
+  const commands = [describeUp, describeEnv, describeRun, describeHost, describeExplain, describeDemo]
+  for (const add of commands) add(program, exit)
+  for (const command of program.commands)
+    command.exitOverride().showHelpAfterError(`(skerry ${command.name()} --help explains)`)
+  return program
+}
+
+function isUsage(error: unknown): boolean {
+  return error instanceof UsageError || (error as { code?: unknown }).code === 'ERR_DEMO_INPUT'
+}

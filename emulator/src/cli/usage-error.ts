@@ -1,0 +1,13 @@
+import { InvalidArgumentError } from 'commander'
+
+/** What was typed cannot be meant: exit code 2. The message names the flag. */
+export class UsageError extends Error {
+  readonly code = 'ERR_USAGE'
+}
+
+/** For `--port`. */
+export function parsePort(text: string): number {
+  const port = Number(text)
+  if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('a port is a number from 0 to 65535.')
+  return port
+}

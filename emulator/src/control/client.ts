@@ -1,0 +1,116 @@
+import { Agent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
+import type { Socket } from 'node:net'
+import type { JournalRecord } from '../core/index.ts'
+import type { VirtualGuest } from '../psp/types.ts'
+import type { InstanceInfo } from './instance.ts'
+import type { LaunchAnswer, LaunchRequest } from './routes.ts'
+
+/** A running instance as another process of the same user sees it. */
+export interface InstanceClient extends Disposable {
+  journal(): Promise<JournalRecord[]>
+  /** Launches a guest on the instance's processor; it is answered from there until `release` is called. */
+  launchGuest(launch: LaunchRequest): Promise<RemoteGuest>
+  /** File name to content, for a program that runs outside any guest. */
+  securityContext(): Promise<Record<string, string>>
+  /** A connection that the instance takes as one to port 443 or 80 of whichever host the client names. */
+  openConnection(port: 443 | 80): Promise<Socket>
+}
+
+export interface RemoteGuest extends Omit<LaunchAnswer, 'id'> {
+  readonly guest: VirtualGuest
+  release(): Promise<void>
+}
+
+/** Thrown when an instance does not answer, or answers with an error. */
+export class ControlError extends Error {
+  readonly code = 'ERR_CONTROL'
+}
+
+export function connectInstance(info: Pick<InstanceInfo, 'url' | 'controlToken'>): InstanceClient {
+  // Plain node:http with its own agent: proxy settings of the environment do not apply to it.
+  const agent = new Agent({ keepAlive: true })
+  const options = (method: string, path: string, headers: Record<string, string> = {}): RequestOptions => {
+    const { hostname, port } = new URL(info.url)
+    return {
+      hostname,
+      port,
+      path,
+      method,
+      agent,
+      headers: { authorization: `Bearer ${info.controlToken}`, ...headers },
+    }
+  }
+  const call = async (method: string, path: string, body?: Uint8Array | string): Promise<Buffer> => {
+    const type = typeof body === 'string' ? 'application/json' : 'application/octet-stream'
+    const response = await send(options(method, path, body === undefined ? {} : { 'content-type': type }), body)
+    const content = await readAll(response)
+    const status = response.statusCode ?? 0
+    if (status >= 300) throw new ControlError(`${method} ${path} was answered with ${status}: ${messageOf(content)}`)
+    return content
+  }
+  const json = async <T>(method: string, path: string, body?: unknown): Promise<T> =>
+    JSON.parse((await call(method, path, body === undefined ? undefined : JSON.stringify(body))).toString()) as T
+
+  return {
+    async journal() {
+      const lines = (await call('GET', '/.skerry/journal')).toString().split('\n')
+      return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as JournalRecord)
+    },
+    securityContext: () => json('GET', '/.skerry/security-context'),
+    async launchGuest(launch) {
+      const { id, ...answer } = await json<LaunchAnswer>('POST', '/.skerry/psp/guests', launch)
+      const path = `/.skerry/psp/guests/${id}`
+      return {
+        ...answer,
+        guest: {
+          reportId: new Uint8Array(Buffer.from(id, 'hex')),
+          reportRequest: (message) => call('POST', `${path}/report`, message),
+          keyRequest: (message) => call('POST', `${path}/key`, message),
+          certificateTable: () => call('GET', `${path}/certificates`),
+        },
+        release: async () => void (await call('DELETE', path)),
+      }
+    },
+    openConnection: (port) =>
+      new Promise((resolve, reject) => {
+        const headers = { connection: 'Upgrade', upgrade: 'skerry-network' }
+        const request = httpRequest({ ...options('GET', `/.skerry/network/${port}`, headers), agent: false })
+        request.on('upgrade', (_response, socket: Socket, head: Buffer) => {
+          if (head.length > 0) socket.unshift(head)
+          resolve(socket)
+        })
+        request.on('response', (response) => {
+          response.resume()
+          reject(new ControlError(`the instance refused the connection: ${response.statusCode}`))
+        })
+        request.on('error', (error) => reject(unreachable(info.url, error))).end()
+      }),
+    [Symbol.dispose]: () => agent.destroy(),
+  }
+
+  function send(request: RequestOptions, body?: Uint8Array | string): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      httpRequest(request, resolve)
+        .on('error', (error) => reject(unreachable(info.url, error)))
+        .end(body)
+    })
+  }
+}
+
+function unreachable(url: string, error: Error): ControlError {
+  return new ControlError(`the instance at ${url} does not answer: ${error.message}`, { cause: error })
+}
+
+async function readAll(response: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+function messageOf(content: Buffer): string {
+  try {
+    return (JSON.parse(content.toString()) as { error: { message: string } }).error.message
+  } catch {
+    return content.toString().trim()
+  }
+}

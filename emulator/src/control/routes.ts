@@ -1,0 +1,115 @@
+import { decodeBase64, encodeHex, SECURITY_CONTEXT_FILES } from '@skerry/guest/wire'
+import { Hono } from 'hono'
+import * as v from 'valibot'
+import { allowAllPolicy } from '../aci/index.ts'
+import { policyText } from '../aci/policy.ts'
+import type { EmulatorContext } from '../core/index.ts'
+import type { VirtualGuest, VirtualProcessor } from '../psp/types.ts'
+
+/*
+ * What other programs of this user ask of a running instance: `skerry env`, `explain` and `run` are clients of these
+ * routes. The door has checked the credential.
+ */
+
+export interface ControlOptions {
+  readonly context: EmulatorContext
+  readonly psp: VirtualProcessor
+  readonly hostNames: () => readonly string[]
+  readonly dataDir: string | undefined
+}
+
+/** `POST /.skerry/psp/guests`. */
+const LaunchRequest = v.strictObject({
+  /** Base64 of the CCE policy; absent: the one that allows everything. */
+  ccePolicy: v.optional(v.pipe(v.string(), v.base64('ccePolicy is not base64'), v.nonEmpty('ccePolicy is empty'))),
+  debug: v.optional(v.boolean()),
+  vmpl: v.optional(v.picklist([0, 1, 2, 3])),
+})
+
+export type LaunchRequest = v.InferOutput<typeof LaunchRequest>
+
+/** Its answer. Binary values are lower-case hex, but for the files, which are base64 text as the guest agent writes it. */
+export interface LaunchAnswer {
+  readonly id: string
+  readonly hostData: string
+  /** File name to content. */
+  readonly securityContext: Readonly<Record<string, string>>
+  readonly hostNames: readonly string[]
+}
+
+const OCTETS = 'application/octet-stream'
+
+export function createControl(options: ControlOptions): (request: Request) => Promise<Response> {
+  const { context, psp } = options
+  const guests = new Map<string, VirtualGuest>()
+  const guestOf = (id: string) => guests.get(id)
+  const app = new Hono()
+    .get('/.skerry/status', (c) =>
+      c.json({
+        pid: process.pid,
+        data: options.dataDir,
+        journal: context.journal.file,
+        decisions: context.journal.records().length,
+        hostNames: options.hostNames(),
+        time: new Date(context.clock.now()).toISOString(),
+      }),
+    )
+    .get('/.skerry/journal', (c) => {
+      const after = Number(c.req.query('after') ?? 0)
+      const lines = context.journal.records().filter(({ seq }) => seq > after)
+      return c.body(lines.map((line) => `${JSON.stringify(line)}\n`).join(''), 200, {
+        'content-type': 'application/x-ndjson',
+      })
+    })
+    .get('/.skerry/security-context', async (c) => c.json(await securityContext(psp, allowAllPolicy())))
+    .post('/.skerry/psp/guests', async (c) => {
+      const parsed = v.safeParse(LaunchRequest, await c.req.json().catch(() => undefined))
+      if (!parsed.success) {
+        return c.json({ error: { code: 'BadRequest', message: v.summarize(parsed.issues) } }, 400)
+      }
+      const { ccePolicy, debug, vmpl } = parsed.output
+      const policy = policyText(ccePolicy === undefined ? allowAllPolicy() : decodeBase64(ccePolicy))
+      const guest = psp.launch({
+        hostData: policy.hostData,
+        ...(debug !== undefined && { debug }),
+        ...(vmpl !== undefined && { vmpl }),
+      })
+      const id = encodeHex(guest.reportId)
+      guests.set(id, guest)
+      const answer: LaunchAnswer = {
+        id,
+        hostData: encodeHex(policy.hostData),
+        securityContext: await securityContext(psp, policy.text),
+        hostNames: options.hostNames(),
+      }
+      return c.json(answer, 201)
+    })
+    .post('/.skerry/psp/guests/:id/:message{report|key}', async (c) => {
+      const guest = guestOf(c.req.param('id'))
+      if (guest === undefined) return c.notFound()
+      const message = new Uint8Array(await c.req.arrayBuffer())
+      const answer = await (c.req.param('message') === 'key' ? guest.keyRequest(message) : guest.reportRequest(message))
+      return c.body(Uint8Array.from(answer), 200, { 'content-type': OCTETS })
+    })
+    .get('/.skerry/psp/guests/:id/certificates', async (c) => {
+      const guest = guestOf(c.req.param('id'))
+      if (guest === undefined) return c.notFound()
+      return c.body(Uint8Array.from(await guest.certificateTable()), 200, { 'content-type': OCTETS })
+    })
+    .delete('/.skerry/psp/guests/:id', (c) => c.body(null, guests.delete(c.req.param('id')) ? 204 : 404))
+    .notFound((c) =>
+      c.json({ error: { code: 'NotFound', message: `there is no ${new URL(c.req.url).pathname}` } }, 404),
+    )
+    .onError((error, c) => c.json({ error: { code: 'InternalServerError', message: error.message } }, 500))
+  return async (request) => await app.fetch(request)
+}
+
+async function securityContext(psp: VirtualProcessor, policy: Uint8Array): Promise<Record<string, string>> {
+  const [certification, endorsement] = await Promise.all([psp.thim(), psp.uvm.endorsement()])
+  const base64 = (content: string | Uint8Array) => Buffer.from(content).toString('base64')
+  return {
+    [SECURITY_CONTEXT_FILES.hostAmdCert]: base64(JSON.stringify(certification)),
+    [SECURITY_CONTEXT_FILES.referenceInfo]: base64(endorsement),
+    [SECURITY_CONTEXT_FILES.securityPolicy]: base64(policy),
+  }
+}
