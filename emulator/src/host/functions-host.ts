@@ -123,8 +123,6 @@ export async function startFunctionsHost(options: FunctionsHostOptions): Promise
       requests === 0 && (engine?.running ?? 0) === 0 && (timers?.running ?? 0) === 0 && app.running === 0
     const settle = () => {
       if (waiters.length === 0 || !isIdle()) return
-      engine?.pump()
-      if (!isIdle()) return
       const ready = waiters
       waiters = []
       for (const resolveOne of ready) resolveOne()

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream'
 import { Worker } from 'node:worker_threads'
 import { HostError, messageOf } from '../errors.ts'
 import type { HostLog } from '../log.ts'
+import { within } from '../within.ts'
 import type {
   AppThreadData,
   DurableHttpAnswer,
@@ -50,6 +51,11 @@ interface Waiting {
   reject(error: Error): void
 }
 
+/** Real time that the app's appTerminate hooks are given. */
+const HOOK_GRACE_MS = 5000
+
+const stopped = () => new HostError('ERR_HOST_STOPPED', 'the host is being stopped')
+
 /** Starts the thread and resolves when the app has registered its functions; rejects when it cannot be loaded. */
 export async function startAppThread(options: AppThreadOptions): Promise<AppThread> {
   // Sources run as they are (type stripping); the built package runs its JavaScript.
@@ -73,6 +79,7 @@ export async function startAppThread(options: AppThreadOptions): Promise<AppThre
   const send = (message: ToApp) => worker.postMessage(message)
   let calls = 0
   let stopping = false
+  let ended = false
   let terminated: () => void = () => {}
   const hooksRan = new Promise<void>((resolve) => {
     terminated = resolve
@@ -109,17 +116,18 @@ export async function startAppThread(options: AppThreadOptions): Promise<AppThre
   })
   worker.on('exit', (code) => {
     const why = lastError === undefined ? `exit code ${code}` : messageOf(lastError)
-    const reason = new HostError('ERR_HOST_APP_EXITED', `the app's thread ended: ${why}`)
+    const reason = stopping ? stopped() : new HostError('ERR_HOST_APP_EXITED', `the app's thread ended: ${why}`)
     ready.reject(new HostError('ERR_HOST_APP_LOAD', `the app's thread ended while loading: ${why}`))
     for (const waiter of waiting.values()) waiter.reject(reason)
     waiting.clear()
     terminated()
+    ended = true
     if (isReady && !stopping) options.onExit(reason)
-    stopping = true
   })
 
   const ask = <T>(id: string, message: ToApp): Promise<T> => {
-    if (stopping) return Promise.reject(new HostError('ERR_HOST_APP_EXITED', "the app's thread has ended"))
+    if (ended)
+      return Promise.reject(stopping ? stopped() : new HostError('ERR_HOST_APP_EXITED', "the app's thread has ended"))
     return new Promise<T>((resolve, reject) => {
       waiting.set(id, { resolve: resolve as (value: never) => void, reject })
       send(message)
@@ -131,6 +139,7 @@ export async function startAppThread(options: AppThreadOptions): Promise<AppThre
     registered = await ready.promise
   } catch (error) {
     stopping = true
+    ended = true
     await worker.terminate()
     throw error
   }
@@ -144,14 +153,16 @@ export async function startAppThread(options: AppThreadOptions): Promise<AppThre
       return ask(id, { kind: 'http', id, request })
     },
     async stop() {
-      if (stopping) return
-      send({ kind: 'terminate' })
-      await hooksRan
+      if (ended) return
       stopping = true
+      send({ kind: 'terminate' })
+      await within(HOOK_GRACE_MS, hooksRan)
+      ended = true
       await worker.terminate()
     },
     async kill() {
       stopping = true
+      ended = true
       await worker.terminate()
     },
   }

@@ -19,6 +19,8 @@ export interface AppRuntime {
   find(name: string, triggerType?: string): FunctionMetadata | undefined
   invoke(call: FunctionCall): Promise<InvocationResponse>
   http(call: DurableHttpCall): Promise<DurableHttpAnswer>
+  /** false: its thread ended and could not be started again. */
+  readonly available: boolean
   /** How many invocations run now. */
   readonly running: number
   stop(): Promise<void>
@@ -53,6 +55,7 @@ const TRIGGERS = [
 export async function startAppRuntime(options: AppRuntimeOptions): Promise<AppRuntime> {
   const { log } = options
   let stopped = false
+  let available = true
   let running = 0
 
   // A thread that dies takes its invocations with it; a fresh one takes its place, as on Azure.
@@ -63,13 +66,14 @@ export async function startAppRuntime(options: AppRuntimeOptions): Promise<AppRu
         log({ level: 'error', category: 'host', message: `${reason.message}; the app is started again` })
         if (stopped) return
         thread = start()
-        thread.then(options.onSettled, (error) =>
+        thread.then(options.onSettled, (error) => {
+          available = false
           log({
             level: 'critical',
             category: 'host',
             message: `the app could not be started again: ${messageOf(error)}`,
-          }),
-        )
+          })
+        })
       },
     })
   let thread = start()
@@ -112,6 +116,9 @@ export async function startAppRuntime(options: AppRuntimeOptions): Promise<AppRu
     },
     invoke: (call) => tracked((app) => app.invoke(requestFor(call, options))),
     http: (call) => tracked((app) => app.http(call)),
+    get available() {
+      return available
+    },
     get running() {
       return running
     },

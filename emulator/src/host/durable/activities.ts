@@ -2,7 +2,7 @@ import { InvocationFailed } from '../app/app-thread.ts'
 import type { RpcTypedData } from '../app/rpc.ts'
 import { messageOf } from '../errors.ts'
 import { HTTP_ACTIVITY, type HttpAction, inputText } from './actions.ts'
-import { type EngineContext, type EngineWorker, MAX_ATTEMPTS } from './engine.ts'
+import { type EngineContext, type EngineWorker, leftForLater } from './engine.ts'
 import { EventType, type PendingEvent } from './events.ts'
 import { activityFailure } from './failure.ts'
 import type { ActivityPayload, Message } from './hub.ts'
@@ -33,7 +33,7 @@ async function runActivity(context: EngineContext, message: Message): Promise<vo
     event = { EventType: EventType.TaskCompleted, EventId: -1, TaskScheduledId: taskId, Result: result }
   } catch (error) {
     const failed = error instanceof InvocationFailed
-    if (!failed && message.attempts + 1 < MAX_ATTEMPTS) return hub.countAttempt([message.id])
+    if (!failed && leftForLater(context, error, [message])) return
     const failure = failed ? error.failure : { message: messageOf(error), stackTrace: '' }
     event = { EventType: EventType.TaskFailed, EventId: -1, TaskScheduledId: taskId, ...activityFailure(name, failure) }
     context.log({ level: 'warning', category: 'host', functionName: name, message: event.Reason as string })

@@ -1,11 +1,12 @@
 import type { Clock, Random } from '../../core/index.ts'
 import type { AppRuntime } from '../app/runtime.ts'
-import { messageOf } from '../errors.ts'
+import { HostError, messageOf } from '../errors.ts'
 import type { HostSettings } from '../host-json.ts'
 import type { HostLog } from '../log.ts'
+import { within } from '../within.ts'
 import { createActivityWorker } from './activities.ts'
 import { createEntityWorker } from './entities.ts'
-import type { Hub } from './hub.ts'
+import type { Hub, Message } from './hub.ts'
 import { createOrchestrationWorker } from './orchestrations.ts'
 
 /** What the parts of the engine share. */
@@ -26,7 +27,10 @@ export interface EngineWorker {
 
 /** Drives messages to their targets. Nothing it has to remember is in memory: a new engine on the same hub goes on. */
 export interface Engine {
-  /** Starts what is due. Call it whenever a message was sent or time moved. */
+  /**
+   * Starts what is due, in a moment: messages sent together are received in one turn. Call it whenever a message was
+   * sent or time moved.
+   */
   pump(): void
   /** How much runs now. */
   readonly running: number
@@ -37,7 +41,21 @@ export interface Engine {
 }
 
 /** How often work is tried again that failed for reasons of the host, not of the function. */
-export const MAX_ATTEMPTS = 3
+const MAX_ATTEMPTS = 3
+
+/** Real time that `stop` gives to what runs: after it, unfinished work is left to the next life of the hub. */
+const GRACE_MS = 3000
+
+/**
+ * Whether work that the host (not the function) failed at is left where it is, to be delivered again: always when the
+ * host is being stopped, a few times when the app's thread died under it.
+ */
+export function leftForLater({ hub }: EngineContext, error: unknown, messages: readonly Message[]): boolean {
+  if (error instanceof HostError && error.code === 'ERR_HOST_STOPPED') return true
+  if (messages.some(({ attempts }) => attempts + 1 >= MAX_ATTEMPTS)) return false
+  hub.countAttempt(messages.map(({ id }) => id))
+  return true
+}
 
 export function createEngine(context: EngineContext, onSettled: () => void): Engine {
   const workers: readonly EngineWorker[] = [
@@ -48,6 +66,7 @@ export function createEngine(context: EngineContext, onSettled: () => void): Eng
   const running = workers.map(() => new Map<string, Promise<void>>())
   let alarm: Disposable | undefined
   let stopped = false
+  let pending = false
 
   const runOne = (flights: Map<string, Promise<void>>, key: string, run: () => Promise<void>) => {
     const flight = run()
@@ -61,13 +80,23 @@ export function createEngine(context: EngineContext, onSettled: () => void): Eng
       .finally(() => {
         flights.delete(key)
         pump()
-        onSettled()
       })
     flights.set(key, flight)
   }
 
   const pump = (): void => {
-    if (stopped) return
+    if (stopped || pending) return
+    pending = true
+    setImmediate(() => {
+      pending = false
+      if (stopped) return
+      startDue()
+      onSettled()
+    })
+  }
+
+  const startDue = (): void => {
+    if (!context.app.available) return
     const now = context.clock.now()
     for (const [index, worker] of workers.entries()) {
       const flights = running[index] as Map<string, Promise<void>>
@@ -85,13 +114,13 @@ export function createEngine(context: EngineContext, onSettled: () => void): Eng
   return {
     pump,
     get running() {
-      return running.reduce((sum, flights) => sum + flights.size, 0)
+      return running.reduce((sum, flights) => sum + flights.size, pending ? 1 : 0)
     },
     nextDue: () => context.hub.nextVisible(context.clock.now()),
     async stop() {
       stopped = true
       alarm?.[Symbol.dispose]()
-      await Promise.all(running.flatMap((flights) => [...flights.values()]))
+      await within(GRACE_MS, Promise.all(running.flatMap((flights) => [...flights.values()])))
     },
   }
 }

@@ -1,6 +1,6 @@
 import { InvocationFailed } from '../app/app-thread.ts'
 import { messageOf } from '../errors.ts'
-import { type EngineContext, type EngineWorker, MAX_ATTEMPTS } from './engine.ts'
+import { type EngineContext, type EngineWorker, leftForLater } from './engine.ts'
 import { type EntityRequest, parseSchedulerId, schedulerId } from './entity-messages.ts'
 import { EventType, type PendingEvent } from './events.ts'
 import { redact } from './failure.ts'
@@ -68,9 +68,7 @@ async function runBatch(context: EngineContext, id: string, deliveries: readonly
     answer = await callEntity(context, before, deliveries)
   } catch (error) {
     const attempted = deliveries.map(({ message }) => message)
-    if (!(error instanceof InvocationFailed) && attempted.every(({ attempts }) => attempts + 1 < MAX_ATTEMPTS)) {
-      return hub.countAttempt(attempted.map((message) => message.id))
-    }
+    if (!(error instanceof InvocationFailed) && leftForLater(context, error, attempted)) return
     const text = JSON.stringify(redact(messageOf(error)))
     context.log({ level: 'error', category: 'host', message: `entity ${id} failed: ${text}` })
     answer = {

@@ -1,7 +1,7 @@
 import { messageOf } from '../errors.ts'
 import { HTTP_ACTIVITY } from './actions.ts'
 import type { Decision } from './decisions.ts'
-import { type EngineContext, type EngineWorker, MAX_ATTEMPTS } from './engine.ts'
+import { type EngineContext, type EngineWorker, leftForLater } from './engine.ts'
 import { EventType, executionStarted, type HistoryEvent, isFinished, type PendingEvent } from './events.ts'
 import type { Instance, Message } from './hub.ts'
 import { createInstance, executionId } from './instances.ts'
@@ -56,8 +56,7 @@ async function runTurn(context: EngineContext, id: string): Promise<void> {
       answer = await callOrchestrator(context.app, instance, earlier, received, settings.httpSleepMs)
     } catch (error) {
       // The app's thread died under it. A turn has no effect before it is committed, so it is simply taken again.
-      if (taken.every(({ attempts }) => attempts + 1 < MAX_ATTEMPTS))
-        return hub.countAttempt(taken.map((message) => message.id))
+      if (leftForLater(context, error, taken)) return
       answer = { failure: messageOf(error) }
     }
     outcome = decideTurn({ ...input, answer })

@@ -5,6 +5,7 @@ import type { AppRuntime } from '../app/runtime.ts'
 import { messageOf } from '../errors.ts'
 import type { HubFile } from '../hub-file.ts'
 import type { HostLog } from '../log.ts'
+import { within } from '../within.ts'
 import { retryDelayMs } from './retry.ts'
 import { parseSchedule, type Schedule } from './schedule.ts'
 
@@ -45,6 +46,9 @@ interface Timer {
   next: number | undefined
   alarm?: Disposable
 }
+
+/** Real time that `stop` gives to what runs. */
+const GRACE_MS = 3000
 
 export function createTimerTriggers(options: TimerTriggerOptions): TimerTriggers {
   const { app, clock, log } = options
@@ -116,7 +120,7 @@ export function createTimerTriggers(options: TimerTriggerOptions): TimerTriggers
     async stop() {
       stopped = true
       for (const timer of timers) timer.alarm?.[Symbol.dispose]()
-      await Promise.all(flights)
+      await within(GRACE_MS, Promise.all(flights))
     },
   }
 }
