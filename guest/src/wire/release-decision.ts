@@ -140,6 +140,7 @@ function canonicalAuthority(text: string): string {
   const withoutSlash = text.endsWith('/') ? text.slice(0, -1) : text
   // The host of a parsed URL is lower case, and so is its scheme; the path keeps its case.
   const url = URL.canParse(withoutSlash) ? new URL(withoutSlash) : undefined
-  if (url === undefined) return withoutSlash
+  // Credentials or a fragment have no place in an authority: such a text equals only itself.
+  if (url === undefined || url.username !== '' || url.password !== '' || url.hash !== '') return withoutSlash
   return `${url.protocol}//${url.host}${url.pathname === '/' && !withoutSlash.endsWith('/') ? '' : url.pathname}${url.search}`
 }

@@ -66,7 +66,7 @@ export function decodeUvmEndorsement(cose: Uint8Array): UvmEndorsement {
 
 /** What a COSE_Sign1 signature covers: Sig_structure with empty external data (RFC 9052 section 4.4). */
 export function encodeSigStructure(protectedBytes: Uint8Array, payload: Uint8Array): Uint8Array<ArrayBuffer> {
-  return encode(['Signature1', protectedBytes, new Uint8Array(0), payload]) as Uint8Array<ArrayBuffer>
+  return encodeCbor(['Signature1', protectedBytes, new Uint8Array(0), payload])
 }
 
 export interface UvmProtectedHeader {
@@ -92,7 +92,7 @@ export function encodeUvmProtectedHeader(header: UvmProtectedHeader): Uint8Array
     ['feed', header.feed],
     ['signingtime', new Tagged(EPOCH_TAG, header.signedAt)],
   ])
-  return encode(map) as Uint8Array<ArrayBuffer>
+  return encodeCbor(map)
 }
 
 /** The payload of the JSON form. */
@@ -113,7 +113,7 @@ export function encodeUvmEndorsement(parts: {
   signature: Uint8Array
 }): Uint8Array<ArrayBuffer> {
   const message = new Tagged(COSE_SIGN1_TAG, [parts.protectedBytes, new Map(), parts.payload, parts.signature])
-  return encode(message) as Uint8Array<ArrayBuffer>
+  return encodeCbor(message)
 }
 
 function decodeSign1(cose: Uint8Array) {
@@ -194,6 +194,11 @@ function signedAt(value: unknown): { signedAt?: number } {
 function decodeChain(value: unknown): Uint8Array[] {
   const items = Array.isArray(value) ? value : [value]
   return items.map((item, index) => requireBytes(item, `protected.33[${index}]`))
+}
+
+/** The library's bytes may be a view into a buffer of its own: these are a plain copy. */
+function encodeCbor(value: unknown): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(encode(value))
 }
 
 function decodeCbor(bytes: Uint8Array, at: string): unknown {

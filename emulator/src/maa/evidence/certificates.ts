@@ -19,7 +19,9 @@ export interface ParsedCertificate {
 export function readCertificate(der: Uint8Array): ParsedCertificate {
   const x509 = new X509Certificate(derToPem(der))
   if (!x509.raw.equals(der)) throw new WireError('ERR_CERTIFICATE', 'bytes follow the certificate')
-  const commonName = x509.subject.match(/^CN=(.*)$/m)?.[1] ?? ''
+  // Node gives undefined, against its types, for an empty subject.
+  const subject: string | undefined = x509.subject
+  const commonName = subject?.match(/^CN=(.*)$/m)?.[1] ?? ''
   return { der, x509, commonName, publicKey: x509.publicKey }
 }
 

@@ -9,7 +9,8 @@ import {
   type UvmEndorsement,
   WireError,
 } from '@skerry/guest/wire'
-import { isSignedBy, namesIssuer, type ParsedCertificate, readCertificate } from './certificates.ts'
+import { pathFault } from './certificate-path.ts'
+import { type ParsedCertificate, readCertificate } from './certificates.ts'
 import { allMet, type Check, check, malformed } from './check.ts'
 
 /** Who may endorse a utility VM image, and under which feed. */
@@ -91,7 +92,7 @@ function checkSignature(endorsement: UvmEndorsement, chain: readonly ParsedCerti
 
 function checkChain(chain: readonly ParsedCertificate[]): Check {
   const wanted = 'at least two certificates, leaf first, each signed by the next, the last self-signed'
-  const fault = chainFault(chain)
+  const fault = pathFault(chain)
   return check(
     'uvm.x5chain',
     wanted,
@@ -99,18 +100,6 @@ function checkChain(chain: readonly ParsedCertificate[]): Check {
     fault === undefined,
     'the certificates of the endorsement do not form a chain',
   )
-}
-
-function chainFault(chain: readonly ParsedCertificate[]): string | undefined {
-  if (chain.length < 2) return `${chain.length} certificate`
-  for (const [index, certificate] of chain.entries()) {
-    const issuer = chain[index + 1] ?? certificate
-    if (!namesIssuer(certificate, issuer))
-      return `${certificate.commonName} does not name ${issuer.commonName} as its issuer`
-    if (!isSignedBy(certificate, issuer)) return `${certificate.commonName} is not signed by ${issuer.commonName}`
-    if (!issuer.x509.ca) return `${issuer.commonName} is not a certificate authority`
-  }
-  return undefined
 }
 
 async function checkDid({ issuer, x5chain }: UvmEndorsement): Promise<Check> {
