@@ -26,7 +26,7 @@ function read(template: { [key: string]: Value }, parameters: Value = {}, more: 
 }
 
 /** The value of one expression, through an output. */
-function valueOf(expression: string, template: { [key: string]: Value } = {}): Value | undefined {
+function computed(expression: string, template: { [key: string]: Value } = {}): Value | undefined {
   const reference = () => ({ ipAddress: { ip: '203.0.113.1' } })
   return read({ ...template, outputs: { it: { type: 'object', value: expression } } }).outputs(reference).it?.value
 }
@@ -79,30 +79,30 @@ describe('an expression', () => {
     ['[deployment().name]', 'main'],
     ['[environment().suffixes.keyvaultDns]', '.vault.azure.net'],
   ])('%s', (expression, expected) => {
-    expect(valueOf(expression)).toEqual(expected)
+    expect(computed(expression)).toEqual(expected)
   })
 
   it('takes a trailing slash in the type of resourceId, as published examples write it', () => {
-    expect(valueOf("[resourceId('Microsoft.ContainerInstance/containerGroups/', 'g')]")).toBe(
+    expect(computed("[resourceId('Microsoft.ContainerInstance/containerGroups/', 'g')]")).toBe(
       `${group}/providers/Microsoft.ContainerInstance/containerGroups/g`,
     )
   })
   it('lets resourceId name another group and another subscription', () => {
     const other = '99999999-1bf0-4dda-aec3-111122223333'
-    expect(valueOf("[resourceId('other', 'A.B/c', 'n')]")).toBe(
+    expect(computed("[resourceId('other', 'A.B/c', 'n')]")).toBe(
       `/subscriptions/${subscriptionId}/resourceGroups/other/providers/A.B/c/n`,
     )
-    expect(valueOf(`[resourceId('${other}', 'other', 'A.B/c/d', 'n', 'm')]`)).toBe(
+    expect(computed(`[resourceId('${other}', 'other', 'A.B/c/d', 'n', 'm')]`)).toBe(
       `/subscriptions/${other}/resourceGroups/other/providers/A.B/c/n/d/m`,
     )
   })
   it('gives the id of a role definition by subscriptionResourceId', () => {
-    expect(valueOf("[subscriptionResourceId('Microsoft.Authorization/roleDefinitions', 'x')]")).toBe(
+    expect(computed("[subscriptionResourceId('Microsoft.Authorization/roleDefinitions', 'x')]")).toBe(
       `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/x`,
     )
   })
   it('reads a property of what was deployed', () => {
-    expect(valueOf("[reference('A.B/c/n').ipAddress.ip]")).toBe('203.0.113.1')
+    expect(computed("[reference('A.B/c/n').ipAddress.ip]")).toBe('203.0.113.1')
   })
   it.each([
     ["[concat('a']", 'is not valid'],
@@ -117,7 +117,7 @@ describe('an expression', () => {
     ['[constructor()]', 'is not valid'],
     ["[concat('a') 'b']", 'is not expected'],
   ])('%s is refused', (expression, sentence) => {
-    expect(() => valueOf(expression)).toThrow(sentence)
+    expect(() => computed(expression)).toThrow(sentence)
   })
 })
 
@@ -173,11 +173,11 @@ describe('parameters', () => {
 
 describe('variables', () => {
   it('may use each other in any order', () => {
-    expect(valueOf("[variables('a')]", { variables: { a: "[concat(variables('b'), '!')]", b: 'x' } })).toBe('x!')
+    expect(computed("[variables('a')]", { variables: { a: "[concat(variables('b'), '!')]", b: 'x' } })).toBe('x!')
   })
   it('may be arrays made by a loop', () => {
     const variables = { copy: [{ name: 'list', count: 3, input: "[concat('n', copyIndex('list', 1))]" }] }
-    expect(valueOf("[variables('list')]", { variables })).toEqual(['n1', 'n2', 'n3'])
+    expect(computed("[variables('list')]", { variables })).toEqual(['n1', 'n2', 'n3'])
   })
 })
 

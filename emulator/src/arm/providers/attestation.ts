@@ -1,0 +1,84 @@
+import { type AttestationProviderRecord, COLLECTIONS, type EmulatorContext } from '../../core/index.ts'
+import { ArmError } from '../error.ts'
+import { type ArmResource, normalLocation, propertiesOf, type ResourceType } from './types.ts'
+
+/** The short name of a region in a provider's host name. */
+const REGIONS: Readonly<Record<string, string>> = {
+  australiaeast: 'eau',
+  canadacentral: 'cac',
+  centralindia: 'inc',
+  centralus: 'cus',
+  eastasia: 'ea',
+  eastus: 'eus',
+  eastus2: 'eus2',
+  francecentral: 'frc',
+  germanywestcentral: 'dewc',
+  italynorth: 'itn',
+  japaneast: 'jpe',
+  northeurope: 'neu',
+  southcentralus: 'scus',
+  southeastasia: 'sasia',
+  swedencentral: 'sec',
+  switzerlandnorth: 'swn',
+  uaenorth: 'uaen',
+  uksouth: 'uks',
+  westeurope: 'weu',
+  westus: 'wus',
+  westus2: 'wus2',
+}
+
+/** Microsoft.Attestation/attestationProviders: a provider of one's own, with its endpoint. */
+export function attestationProviders(ctx: EmulatorContext): ResourceType {
+  const records = ctx.store.collection<AttestationProviderRecord>(COLLECTIONS.attestationProviders)
+  const byId = (id: string) => records.values().find((record) => record.id?.toLowerCase() === id.toLowerCase())
+  return {
+    type: 'Microsoft.Attestation/attestationProviders',
+    get(id) {
+      const record = byId(id)
+      return record && view(record)
+    },
+    list(scope) {
+      const prefix = `${scope.toLowerCase()}/`
+      return records
+        .values()
+        .filter((record) => record.id?.toLowerCase().startsWith(prefix))
+        .map(view)
+    },
+    async put({ id, name, body }) {
+      const before = byId(id)
+      if (before !== undefined) return { status: 200, body: view(before) }
+      const location = normalLocation(body.location, 'westeurope')
+      const region = REGIONS[location]
+      if (region === undefined || !/^[a-zA-Z][a-zA-Z0-9]{2,23}$/.test(name)) {
+        throw new ArmError(400, {
+          code: region === undefined ? 'LocationNotAvailableForResourceType' : 'InvalidResourceName',
+          message:
+            region === undefined
+              ? `The provided location '${location}' is not available for resource type 'Microsoft.Attestation/attestationProviders'.`
+              : `The attestation provider name '${name}' is not valid: 3 to 24 letters and digits, beginning with a letter.`,
+        })
+      }
+      const isolated = propertiesOf(body).policySigningCertificates !== undefined
+      const host = `${name.toLowerCase()}.${region}.attest.azure.net`
+      const record: AttestationProviderRecord = { name, host, trustModel: isolated ? 'Isolated' : 'AAD', id, location }
+      records.put(host, record)
+      return { status: 201, body: view(record) }
+    },
+    async delete(id) {
+      const record = byId(id)
+      if (record === undefined) return undefined
+      records.delete(record.host)
+      return { status: 200 }
+    },
+  }
+}
+
+function view(record: AttestationProviderRecord): ArmResource {
+  return {
+    id: record.id ?? '',
+    name: record.name,
+    type: 'Microsoft.Attestation/attestationProviders',
+    ...(record.location !== undefined && { location: record.location }),
+    properties: { trustModel: record.trustModel, status: 'Ready', attestUri: `https://${record.host}` },
+  }
+}

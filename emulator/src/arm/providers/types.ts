@@ -1,0 +1,70 @@
+import type { OperationResult } from '../../aci/index.ts'
+import type { Principal } from '../../entra/index.ts'
+
+/** A resource as Resource Manager answers it. */
+export interface ArmResource {
+  readonly id: string
+  readonly name: string
+  readonly type: string
+  readonly location?: string
+  readonly tags?: Readonly<Record<string, string>>
+  readonly identity?: unknown
+  readonly sku?: unknown
+  readonly properties: unknown
+}
+
+export interface PutRequest {
+  readonly id: string
+  readonly name: string
+  /** Of the request, checked to be an object. */
+  readonly body: Readonly<Record<string, unknown>>
+  readonly caller: Principal
+  readonly apiVersion: string
+}
+
+export interface PutResult {
+  readonly status: 200 | 201
+  readonly body: ArmResource
+  readonly headers?: Readonly<Record<string, string>>
+  /** Where the work goes on after the answer. */
+  readonly operation?: { readonly done: Promise<OperationResult>; readonly location: string }
+}
+
+export interface DeleteResult {
+  readonly status: 200 | 204
+  readonly body?: ArmResource
+}
+
+/**
+ * One type of resource that lives in a resource group. Requests and template deployments come the same way. Ids are
+ * compared without case; every method may throw ArmError or ContainerGroupError.
+ */
+export interface ResourceType {
+  /** `Microsoft.KeyVault/vaults`. */
+  readonly type: string
+  get(id: string): ArmResource | undefined
+  /** Resources whose id starts with this scope. */
+  list(scope: string): ArmResource[]
+  put(request: PutRequest): Promise<PutResult>
+  /** Undefined: there was none. */
+  delete(id: string): Promise<DeleteResult | undefined>
+  setTags?(id: string, tags: Readonly<Record<string, string>>): ArmResource
+}
+
+/** Text of `location` as Azure stores it: `West Europe` is `westeurope`. */
+export function normalLocation(location: unknown, fallback: string): string {
+  return typeof location === 'string' && location !== '' ? location.replaceAll(' ', '').toLowerCase() : fallback
+}
+
+export function tagsOf(body: Readonly<Record<string, unknown>>): Record<string, string> | undefined {
+  const { tags } = body
+  if (tags === null || typeof tags !== 'object' || Array.isArray(tags)) return undefined
+  return Object.fromEntries(Object.entries(tags).map(([key, value]) => [key, String(value)]))
+}
+
+export function propertiesOf(body: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { properties } = body
+  return properties !== null && typeof properties === 'object' && !Array.isArray(properties)
+    ? (properties as Readonly<Record<string, unknown>>)
+    : {}
+}
