@@ -65,6 +65,11 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array<ArrayBu
   return whole
 }
 
+/** A copy of a range. `slice` would not do: on Node's Buffer, which callers may pass, it is a view of the same memory. */
+export function copyBytes(bytes: Uint8Array, start = 0, end = bytes.length): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(bytes.subarray(start, end))
+}
+
 /** Compares all bytes whatever the outcome. For digests and identifiers; not a comparison of secrets. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false

@@ -1,4 +1,4 @@
-import { decodeHex, encodeHex, isZero } from './bytes.ts'
+import { copyBytes, decodeHex, encodeHex, isZero } from './bytes.ts'
 import { WireError } from './errors.ts'
 
 /**
@@ -55,7 +55,7 @@ export function decodeCertificateTable(table: Uint8Array): CertificateTableEntry
         `entry@${at}`,
       )
     }
-    entries.push({ guid: guidText(table.subarray(at, at + 16)), data: table.slice(offset, offset + length) })
+    entries.push({ guid: guidText(table.subarray(at, at + 16)), data: copyBytes(table, offset, offset + length) })
   }
   throw new WireError('ERR_CERTIFICATE_TABLE', 'the table has no all-zero entry that ends it')
 }

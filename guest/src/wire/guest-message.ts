@@ -1,4 +1,4 @@
-import { concatBytes, isZero } from './bytes.ts'
+import { concatBytes, copyBytes, isZero } from './bytes.ts'
 import { WireError } from './errors.ts'
 import { REPORT_SIZE } from './report.ts'
 import { TCB_SIZE } from './tcb.ts'
@@ -60,7 +60,7 @@ export function decodeReportRequest(bytes: Uint8Array): DecodedReportRequest {
   const view = viewOf(bytes)
   const selection = view.getUint32(0x44, true)
   return {
-    reportData: bytes.slice(0, 64),
+    reportData: copyBytes(bytes, 0, 64),
     vmpl: view.getUint32(0x40, true),
     keySelect: (selection & 3) as KeySelect,
     reservedBitsSet: selection >>> 2 !== 0 || !isZero(bytes.subarray(0x48)),
@@ -157,7 +157,7 @@ export function decodeKeyRequest(bytes: Uint8Array): DecodedKeyRequest {
     guestFieldSelect: view.getBigUint64(0x08, true),
     vmpl: view.getUint32(0x10, true),
     guestSvn: view.getUint32(0x14, true),
-    tcbVersion: bytes.slice(0x18, 0x20),
+    tcbVersion: copyBytes(bytes, 0x18, 0x20),
     reservedBitsSet: selection >>> 3 !== 0 || view.getUint32(0x04, true) !== 0,
   }
 }

@@ -11,6 +11,7 @@ import {
   setReportSignature,
   signingKeyOf,
 } from './report.ts'
+import { tcbToHex } from './tcb.ts'
 
 const filled = (size: number, value: number) => new Uint8Array(size).fill(value)
 
@@ -130,6 +131,17 @@ describe('a signature', () => {
       expect(failure(() => reportSignature(bytes)).code).toBe('ERR_REPORT_SIGNATURE')
     },
   )
+
+  it('leaves a Buffer that it reads or writes from as it was', () => {
+    const given = Buffer.from(signature)
+    const bytes = Buffer.from(encodeReport(REPORT))
+    setReportSignature(bytes, given)
+    const before = Buffer.from(bytes)
+    expect([...reportSignature(bytes)]).toEqual([...signature])
+    expect(tcbToHex(decodeReport(bytes).reportedTcb)).toBe('DB18000000000004')
+    expect(given.equals(Buffer.from(signature))).toBe(true)
+    expect(bytes.equals(before)).toBe(true)
+  })
 
   it('of another size is not written', () => {
     expect(failure(() => setReportSignature(encodeReport(REPORT), signature.subarray(1))).code).toBe(

@@ -1,4 +1,4 @@
-import { isZero } from './bytes.ts'
+import { copyBytes, isZero } from './bytes.ts'
 import { WireError } from './errors.ts'
 
 /**
@@ -147,7 +147,7 @@ export function decodeReport(bytes: Uint8Array): SnpReport {
   const byteFields = Object.fromEntries(
     BYTE_FIELD_NAMES.map((name) => {
       const [offset, size] = BYTE_FIELDS[name]
-      return [name, bytes.slice(offset, offset + size)]
+      return [name, copyBytes(bytes, offset, offset + size)]
     }),
   ) as Record<ByteField, Uint8Array>
   return {
@@ -243,8 +243,8 @@ export function reportSignature(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
     }
   }
   const signature = new Uint8Array(2 * SCALAR)
-  signature.set(bytes.slice(R_OFFSET, R_OFFSET + SCALAR).reverse(), 0)
-  signature.set(bytes.slice(S_OFFSET, S_OFFSET + SCALAR).reverse(), SCALAR)
+  signature.set(copyBytes(bytes, R_OFFSET, R_OFFSET + SCALAR).reverse(), 0)
+  signature.set(copyBytes(bytes, S_OFFSET, S_OFFSET + SCALAR).reverse(), SCALAR)
   return signature
 }
 
@@ -265,8 +265,8 @@ export function setReportSignature(bytes: Uint8Array, p1363: Uint8Array): void {
     )
   }
   bytes.fill(0, REPORT_SIGNED_SIZE)
-  bytes.set(p1363.slice(0, SCALAR).reverse(), R_OFFSET)
-  bytes.set(p1363.slice(SCALAR).reverse(), S_OFFSET)
+  bytes.set(copyBytes(p1363, 0, SCALAR).reverse(), R_OFFSET)
+  bytes.set(copyBytes(p1363, SCALAR).reverse(), S_OFFSET)
 }
 
 /** Which key signed, from key_info bits 4:2. `none`: the report is unsigned. */

@@ -1,4 +1,4 @@
-import { decodeHex, encodeHex, equalBytes } from './bytes.ts'
+import { copyBytes, decodeHex, encodeHex, equalBytes } from './bytes.ts'
 import { WireError } from './errors.ts'
 import type { SnpProduct } from './report.ts'
 
@@ -67,7 +67,7 @@ export function encodeTcb(tcb: TcbVersion, product: SnpProduct): Uint8Array<Arra
 /** The u64 in upper-case hex, 16 digits, most significant byte first: the form of THIM's `tcbm`. */
 export function tcbToHex(bytes: Uint8Array): string {
   requireTcbSize(bytes)
-  return encodeHex(bytes.slice().reverse()).toUpperCase()
+  return encodeHex(copyBytes(bytes).reverse()).toUpperCase()
 }
 
 /** Back to 8 bytes in memory order. Either case; leading zeros may be missing, as in Azure's cache URLs. */
