@@ -26,7 +26,15 @@ export interface KeySpec {
 }
 
 export type Operation = 'provision' | 'upgrade' | 'rotate' | 'teardown'
-export type Phase = 'Provisioning' | 'Running' | 'Upgrading' | 'Rotating' | 'Deleting' | 'Deleted' | 'Failed'
+export type Phase =
+  | 'Provisioning'
+  | 'Running'
+  | 'Upgrading'
+  | 'Rotating'
+  | 'Deleting'
+  | 'Deleted'
+  | 'Undoing'
+  | 'Failed'
 
 /** One step of an operation, with its times (ISO 8601, from the orchestration's own clock). */
 export interface Step {

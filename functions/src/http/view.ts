@@ -43,7 +43,7 @@ export function isRunning(status: DurableOrchestrationStatus | undefined): boole
 
 /** An orchestration that ended without writing its record (a defect, or a termination by hand) must not look busy for ever. */
 function crashed(record: DeploymentRecord, status: DurableOrchestrationStatus | undefined) {
-  if (!['Provisioning', 'Upgrading', 'Rotating', 'Deleting'].includes(record.phase)) return undefined
+  if (!['Provisioning', 'Undoing', 'Upgrading', 'Rotating', 'Deleting'].includes(record.phase)) return undefined
   if (status?.runtimeStatus !== 'Failed' && status?.runtimeStatus !== 'Terminated') return undefined
   return {
     step: record.operation,

@@ -38,8 +38,9 @@ export function* provision(context: df.OrchestrationContext): Steps<{ phase: str
     story.amend({ phase: 'Running', keyVersionSince: story.now().toISOString() })
   } catch (error) {
     if (!(error instanceof StepFailed)) throw error
-    story.amend({ phase: 'Failed', failure: { step: error.step, code: error.code, reason: error.message } })
+    story.amend({ phase: 'Undoing', failure: { step: error.step, code: error.code, reason: error.message } })
     yield* takeBack(story)
+    story.amend({ phase: 'Failed' })
   }
   yield* story.save()
   return { phase: story.record.phase }

@@ -6,7 +6,12 @@ import type { DeploymentView } from './front-door.ts'
 export function stepLine(step: DeploymentView['steps'][number], width: number): string {
   const mark = step.outcome === 'done' ? '✓' : step.outcome === 'failed' ? '✗' : '…'
   const seconds = step.endedAt ? ((Date.parse(step.endedAt) - Date.parse(step.startedAt)) / 1000).toFixed(2) : ''
-  return `  ${mark} ${step.name.padEnd(width)} ${seconds.padStart(6)} s  ${step.detail ?? ''}`.trimEnd()
+  return `  ${mark} ${step.name.padEnd(width)} ${seconds.padStart(6)} s  ${shortened(step.detail ?? '')}`.trimEnd()
+}
+
+/** ARM ids without the part that is the same in every line of a run. */
+function shortened(text: string): string {
+  return text.replace(/\/subscriptions\/[^/\s]+\/resourceGroups\/[^/\s]+\/providers\//gi, '')
 }
 
 /** The claims of the release that was allowed last for this key. */
@@ -49,7 +54,7 @@ export function closingPage(facts: PageFacts): string {
     ),
     '',
     '  What is left after the teardown:',
-    ...facts.left.map((line) => `    ${line}`),
+    ...facts.left.map((line) => `    ${shortened(line)}`),
     '',
     field('journal', `${facts.journalFile}  (${facts.decisions} decisions)`),
     field('took', `${facts.seconds.toFixed(1)} s`),
@@ -62,6 +67,11 @@ export function closingPage(facts: PageFacts): string {
     '    npx skerry up                      the emulator alone, for your own clients (npx skerry env prints their settings)',
   ]
   return `${lines.join('\n')}\n`
+}
+
+/** The journal has every check of the token too; the page shows what the policy asked for. */
+function isClaim(name: string): boolean {
+  return name === 'iss' || (name.startsWith('x-ms-') && name !== 'x-ms-runtime.keys')
 }
 
 export function field(name: string, value: string): string {

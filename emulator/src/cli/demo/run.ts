@@ -66,7 +66,8 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   say()
   say(field('emulator', `on loopback, ${wire.url} (${seconds(clock, started)} s)`))
 
-  await using host = await startFunctionsHost({
+  await using closing = new AsyncDisposableStack()
+  const host = await startFunctionsHost({
     appDir: options.app,
     port: 0,
     dataDir: join(data, 'host'),
@@ -74,6 +75,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     caPem: wire.caPem,
     clock,
   })
+  closing.defer(() => host.stop())
   say(field('functions', `${host.url} (${seconds(clock, started)} s)`))
   for (const notice of await emulator.notices()) say(field('notice', notice))
   if (options.tamper) say(field('tampering', TAMPERING[options.tamper]))
@@ -184,6 +186,8 @@ class Run {
   readonly operator: Operator
   readonly #clock: Clock
   readonly #say: (line?: string) => void
+  /** Steps that were printed: a later operation's view still shows those of the one before until it begins. */
+  readonly #told = new Set<string>()
   /** The last log seen of each container: a group that failed is removed, and its logs with it. */
   readonly #logs = new Map<string, string[]>()
 
@@ -211,15 +215,14 @@ class Run {
   /** Prints steps as they end, until `until` holds. */
   async follow(until: (view: DeploymentView) => boolean): Promise<DeploymentView> {
     const deadline = this.#clock.now() + PATIENCE_MS
-    const told = new Set<string>()
     for (;;) {
       const { body } = await this.door.request('GET', `/api/deployments/${DEPLOYMENT}`)
       const view = body as DeploymentView
       const over = until(view)
       for (const step of view.steps ?? []) {
         const key = `${step.name} ${step.startedAt}`
-        if (step.outcome === 'running' || told.has(key)) continue
-        told.add(key)
+        if (step.outcome === 'running' || this.#told.has(key)) continue
+        this.#told.add(key)
         this.#say(stepLine(step, 22))
       }
       if (view.group && view.group.state !== 'Deleted') await this.#readLogs(view.group.id)
