@@ -1,4 +1,4 @@
-import type { JournalRecord } from '../../core/index.ts'
+import type { JournalCondition, JournalRecord } from '../../core/index.ts'
 import type { DeploymentView } from './front-door.ts'
 
 /** Lines for a person; pure, so that a test can read them. */
@@ -49,9 +49,7 @@ export function closingPage(facts: PageFacts): string {
     ...(facts.sidecarLine === undefined ? [] : [field('sidecar', facts.sidecarLine)]),
     '',
     '  The claims that met the release policy:',
-    ...(conditions ?? []).map(
-      ({ name, wanted, found }) => `    ${name.padEnd(32)} wanted ${show(wanted)}  found ${show(found)}`,
-    ),
+    ...(conditions ?? []).filter(({ name }) => isClaim(name)).map(metLine),
     '',
     '  What is left after the teardown:',
     ...facts.left.map((line) => `    ${shortened(line)}`),
@@ -67,6 +65,12 @@ export function closingPage(facts: PageFacts): string {
     '    npx skerry up                      the emulator alone, for your own clients (npx skerry env prints their settings)',
   ]
   return `${lines.join('\n')}\n`
+}
+
+/** Wanted and found on one line; once where they read the same. */
+function metLine({ name, wanted, found }: JournalCondition): string {
+  const same = show(wanted) === show(found)
+  return `    ${name.padEnd(30)} ${same ? show(found) : `${show(found)}  (wanted ${show(wanted)})`}`
 }
 
 /** The journal has every check of the token too; the page shows what the policy asked for. */
