@@ -140,6 +140,11 @@ describe('an error of the sidecar', () => {
     expect(await post('/attest/combined', { runtime_data })).toEqual({ status: 500, body: error })
   })
 
+  it('is 413 for a body that is longer than anything asked here', async () => {
+    const answer = await sidecar().post('/attest/raw', { runtime_data: 'A'.repeat(1024 * 1024) })
+    expect(answer.status).toBe(413)
+  })
+
   it("of the vault is 403 with the vault's status and words", async () => {
     const { post } = sidecar()
     const message = 'Target environment attestation statement cannot be verified.'

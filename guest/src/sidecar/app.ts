@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
 import { type AttestationContext, collectEvidence } from '../attest/evidence.ts'
 import type { Clock } from '../clock.ts'
 import { InvalidArgumentError } from '../http/endpoint.ts'
@@ -42,9 +43,10 @@ export function createSidecar(options: SidecarOptions): Hono {
     const host = URL.parse(c.req.url)?.hostname
     if (host !== 'localhost' && host !== '127.0.0.1' && host !== '[::1]')
       return c.json({ error: 'this service answers to localhost only' }, 403)
-    if (Number(c.req.header('content-length') ?? 0) > BODY_LIMIT) return c.json({ error: 'the body is too long' }, 413)
     return await next()
   })
+
+  app.use(bodyLimit({ maxSize: BODY_LIMIT, onError: (c) => c.json({ error: 'the body is too long' }, 413) }))
 
   app.get('/status', (c) => c.json({ message: 'Status OK' }))
 
