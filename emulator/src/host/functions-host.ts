@@ -87,17 +87,7 @@ export async function startFunctionsHost(options: FunctionsHostOptions): Promise
     const keys = openAccessKeys(file, random)
     let serve: FetchHandler = async () => new Response('Function host is not running.', { status: 503 })
     const rpc: { handler: FetchHandler } = { handler: async () => new Response(null, { status: 503 }) }
-    let requests = 0
-    const counted: FetchHandler = async (request) => {
-      requests += 1
-      try {
-        return await serve(request)
-      } finally {
-        requests -= 1
-        settle()
-      }
-    }
-    const publicListener = await listenOnLoopback(counted, options.port || local.port || 0)
+    const publicListener = await listenOnLoopback((request) => serve(request), options.port || local.port || 0)
     cleanup.unshift(() => publicListener.close())
     let rpcListener: LoopbackListener | undefined
     if (settings.localRpcEndpointEnabled) {
@@ -119,8 +109,7 @@ export async function startFunctionsHost(options: FunctionsHostOptions): Promise
     let engine: Engine | undefined
     let timers: TimerTriggers | undefined
     let waiters: (() => void)[] = []
-    const isIdle = () =>
-      requests === 0 && (engine?.running ?? 0) === 0 && (timers?.running ?? 0) === 0 && app.running === 0
+    const isIdle = () => (engine?.running ?? 0) === 0 && (timers?.running ?? 0) === 0 && app.running === 0
     const settle = () => {
       if (waiters.length === 0 || !isIdle()) return
       const ready = waiters

@@ -2,7 +2,7 @@ import type { Clock } from '../../core/index.ts'
 import { InvocationFailed } from '../app/app-thread.ts'
 import { bindingOfType, type FunctionMetadata, type InvocationRequest } from '../app/rpc.ts'
 import type { AppRuntime } from '../app/runtime.ts'
-import { messageOf } from '../errors.ts'
+import { HostError, messageOf } from '../errors.ts'
 import type { HubFile } from '../hub-file.ts'
 import type { HostLog } from '../log.ts'
 import { within } from '../within.ts'
@@ -63,6 +63,19 @@ export function createTimerTriggers(options: TimerTriggerOptions): TimerTriggers
   }
   const timers = app.functions.flatMap((metadata) => timerOf(metadata, options))
   const flights = new Set<Promise<void>>()
+  /** Times until which retries wait: such a run is not at work, it is due later. */
+  const pauses = new Set<{ readonly until: number }>()
+  const stopping = new AbortController()
+  const pause = async (ms: number): Promise<void> => {
+    const entry = { until: clock.now() + ms }
+    pauses.add(entry)
+    options.onSettled()
+    try {
+      await clock.sleep(ms, stopping.signal)
+    } finally {
+      pauses.delete(entry)
+    }
+  }
   let stopped = false
 
   const track = (run: Promise<void>): void => {
@@ -85,7 +98,7 @@ export function createTimerTriggers(options: TimerTriggerOptions): TimerTriggers
     const due = timer.next
     timer.next = undefined
     const startedAt = clock.now()
-    await call(timer, isPastDue, options, statusOf(timer.metadata.name))
+    await call(timer, isPastDue, options, statusOf(timer.metadata.name), pause)
     const next = timer.schedule.next(Math.max(startedAt, due ?? startedAt))
     keep(timer, { last: startedAt, next: next ?? null, lastUpdated: startedAt })
     arm(timer, next)
@@ -106,19 +119,22 @@ export function createTimerTriggers(options: TimerTriggerOptions): TimerTriggers
     fire(functionName) {
       const timer = timers.find(({ metadata }) => metadata.name.toLowerCase() === functionName.toLowerCase())
       if (timer === undefined) return false
-      track(call(timer, false, options, statusOf(timer.metadata.name)))
+      track(call(timer, false, options, statusOf(timer.metadata.name), pause))
       return true
     },
     get running() {
-      return flights.size
+      return flights.size - pauses.size
     },
-    nextDue: () =>
-      timers.reduce<number | undefined>(
-        (first, { next }) => (next !== undefined && (first === undefined || next < first) ? next : first),
+    nextDue() {
+      const times = [...timers.map(({ next }) => next), ...[...pauses].map(({ until }) => until)]
+      return times.reduce(
+        (first, time) => (first === undefined || (time !== undefined && time < first) ? time : first),
         undefined,
-      ),
+      )
+    },
     async stop() {
       stopped = true
+      stopping.abort(new HostError('ERR_HOST_STOPPED', 'the host is being stopped'))
       for (const timer of timers) timer.alarm?.[Symbol.dispose]()
       await within(GRACE_MS, Promise.all(flights))
     },
@@ -174,8 +190,9 @@ async function call(
   isPastDue: boolean,
   options: TimerTriggerOptions,
   status: TimerStatus | undefined,
+  pause: (ms: number) => Promise<void>,
 ): Promise<void> {
-  const { app, clock, log } = options
+  const { app, log } = options
   const { metadata } = timer
   const input = {
     Schedule: { AdjustForDST: timer.schedule.kind === 'cron' },
@@ -207,7 +224,7 @@ async function call(
         maxRetryCount: limit,
         exception: { message: messageOf(error), source: '', stackTrace },
       }
-      await clock.sleep(retryDelayMs(metadata.retryOptions, retries))
+      await pause(retryDelayMs(metadata.retryOptions, retries))
     }
   }
 }
