@@ -1,5 +1,6 @@
 import type { EmulatorContext, VaultRecord } from '../core/index.ts'
 import type { Principal } from '../entra/index.ts'
+import type { BackupBlobs } from './crypto/backup-blob.ts'
 import type { LocalRbac } from './local-rbac/assignments.ts'
 import type { Personality, View } from './personality/personality.ts'
 import type { AttestationTokens } from './release/attestation-token.ts'
@@ -12,6 +13,7 @@ export interface Parts {
   readonly keys: KeyState
   readonly localRbac: LocalRbac
   readonly attestationTokens: AttestationTokens
+  readonly backups: BackupBlobs
 }
 
 /** One request that was authenticated and authorised. */

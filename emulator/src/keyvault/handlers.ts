@@ -2,6 +2,7 @@ import type { Call, Reply } from './call.ts'
 import { notCovered } from './errors.ts'
 import * as roles from './local-rbac/routes.ts'
 import { release } from './release/release.ts'
+import { backup, restore } from './routes/backup.ts'
 import * as crypto from './routes/crypto.ts'
 import * as keys from './routes/keys.ts'
 import { create, importKey, rotate } from './routes/new-version.ts'
@@ -46,8 +47,8 @@ export const HANDLERS: Readonly<Record<Operation, Handler>> = {
   getRoleDefinition: roles.getRoleDefinition,
   listRoleDefinitions: roles.listRoleDefinitions,
   changeRoleDefinition: missing('custom role definitions of a managed HSM'),
-  backup: missing('the backup of keys'),
-  restore: missing('the restoring of keys'),
+  backup,
+  restore,
   attestation: missing('key attestation, which only a real HSM can give'),
   secureWrapKey: missing('secure wrap'),
   secureUnwrapKey: missing('secure unwrap'),

@@ -2,6 +2,7 @@ import type { EmulatorContext, Service } from '../core/index.ts'
 import type { TokenVerifier } from '../entra/index.ts'
 import type { Authorizer } from '../rbac/index.ts'
 import { createAuthorize } from './authorize.ts'
+import { createBackupBlobs } from './crypto/backup-blob.ts'
 import { createLocalRbac } from './local-rbac/assignments.ts'
 import { createAttestationTokens } from './release/attestation-token.ts'
 import { createRequestHandler } from './service.ts'
@@ -24,6 +25,7 @@ export function createKeyVaultService(ctx: EmulatorContext, { tokens, authorizer
     keys: createKeyState(ctx.store, ctx.clock),
     localRbac,
     attestationTokens: createAttestationTokens(ctx),
+    backups: createBackupBlobs(ctx),
     tokens,
     authorize: createAuthorize({ ctx, authorizer, localRbac }),
   })

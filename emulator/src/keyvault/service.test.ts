@@ -214,7 +214,7 @@ describe('bad input', () => {
 
   it('what is not covered says so', async () => {
     await world.call('POST', `${VAULT}/keys/k/create`, { kty: 'EC' })
-    const answer = await world.call('POST', `${VAULT}/keys/k/backup`)
+    const answer = await world.call('POST', `${VAULT}/keys/k/securewrapkey`, { alg: 'RSA-OAEP-256' })
     expect([answer.status, answer.json.error.code]).toEqual([501, 'SkerryOperationNotCovered'])
   })
 })
@@ -285,5 +285,35 @@ describe('a deleted key', () => {
     await world.call('DELETE', `${VAULT}/keys/k`)
     expect((await world.call('DELETE', `${VAULT}/deletedkeys/k`)).status).toBe(204)
     expect(material.entries()).toEqual([])
+  })
+})
+
+describe.each([VAULT, MANAGED_HSM])('a backup of a key of %s', (url) => {
+  it('brings the key back with all its versions, once its name is free', async () => {
+    const first = await world.call('POST', `${url}/keys/k/create`, { kty: 'RSA' })
+    const second = await world.call('POST', `${url}/keys/k/rotate`)
+    const blob = (await world.call('POST', `${url}/keys/k/backup`)).json
+    expect((await world.call('POST', `${url}/keys/restore`, blob)).status).toBe(409)
+    const sealed = await world.call('POST', `${first.json.key.kid}/encrypt`, { alg: 'RSA-OAEP', value: 'AAAA' })
+    await world.call('DELETE', `${url}/keys/k`)
+    expect((await world.call('POST', `${url}/keys/restore`, blob)).status).toBe(409)
+    await world.call('DELETE', `${url}/deletedkeys/k`)
+    expect((await world.call('POST', `${url}/keys/restore`, blob)).json).toEqual(second.json)
+    const opened = await world.call('POST', `${first.json.key.kid}/decrypt`, {
+      alg: 'RSA-OAEP',
+      value: sealed.json.value,
+    })
+    expect(opened.json.value).toBe('AAAA')
+  })
+
+  it('shows nothing of the key, and nothing else is one', async () => {
+    await world.call('POST', `${url}/keys/k/create`, { kty: 'RSA' })
+    const { value } = (await world.call('POST', `${url}/keys/k/backup`)).json
+    expect(Buffer.from(value, 'base64url').toString('ascii')).toMatch(
+      /^(&AzureKeyVaultKeyBackupV1\.microsoft\.com)?eyJ/,
+    )
+    const answer = await world.call('POST', `${url}/keys/restore`, { value: 'ZG9lc25vdGV4aXN0' })
+    expect(answer.status).toBe(400)
+    expect(answer.json.error.code).toMatch(/^Malformed ?[Bb]ackup ?[Bb]lob$/)
   })
 })

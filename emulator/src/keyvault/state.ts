@@ -62,6 +62,8 @@ export interface KeyState {
     change: (existing: KeyRecord | undefined) => KeyRecord,
   ): KeyRecord
   material(key: KeyRecord, version: KeyVersion): StoredMaterial
+  /** Puts a key with the material of its versions back; false when the name is in use, live or deleted. */
+  restore(key: KeyRecord, materials: Readonly<Record<string, StoredMaterial>>): boolean
   purge(key: KeyRecord): void
 }
 
@@ -104,6 +106,15 @@ export function createKeyState(store: Store, clock: Clock): KeyState {
       if (material === undefined) throw new Error(`the store has no material for version ${version} of ${key.name}`)
       return material
     },
+    restore: (key, restored) =>
+      store.transaction(() => {
+        if (find(key.host, key.name) !== undefined) return false
+        keys.put(keyOf(key.host, key.name), key)
+        for (const [version, material] of Object.entries(restored)) {
+          materials.put(materialOf(key.host, key.name, version), material)
+        }
+        return true
+      }),
     purge,
   }
 }

@@ -47,6 +47,12 @@ export const managedHsmPersonality: Personality = {
         `Key ${name} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the key can only be recovered or purged.`,
       ),
     operationNotSpecified: () => badParameter('Invalid key identifier or name'),
+    malformedBackup: () =>
+      new KeyVaultError(
+        400,
+        'MalformedBackupBlob',
+        'Backup blob belongs to a different crypto domain and cannot be used with this instance.',
+      ),
   },
 
   keyBundle,

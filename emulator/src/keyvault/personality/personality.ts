@@ -84,4 +84,5 @@ export interface Sayings {
   deletedKeyNotFound(view: View, name: string): KeyVaultError
   nameInUse(name: string): KeyVaultError
   operationNotSpecified(): KeyVaultError
+  malformedBackup(): KeyVaultError
 }

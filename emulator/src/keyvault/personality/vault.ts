@@ -53,6 +53,8 @@ export const vaultPersonality: Personality = {
         { innerCode: 'ObjectIsDeletedButRecoverable' },
       ),
     operationNotSpecified: () => badParameter('Operation not specified'),
+    malformedBackup: () =>
+      new KeyVaultError(400, 'Malformed backup blob', 'Backup blob contains invalid or corrupt version.'),
   },
 
   keyBundle,

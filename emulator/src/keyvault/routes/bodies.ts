@@ -73,6 +73,8 @@ const rotationPolicyBody = v.looseObject({
   attributes: optional(v.looseObject({ expiryTime: optional(v.string()) })),
 })
 
+const backupBody = v.looseObject({ value: v.string() })
+
 const roleAssignmentBody = v.looseObject({
   properties: v.looseObject({ roleDefinitionId: v.string(), principalId: v.string() }),
 })
@@ -163,6 +165,11 @@ export function readRotationPolicy(body: unknown): WantedRotationPolicy {
 
 export function readRoleAssignment(body: unknown): { roleDefinitionId: string; principalId: string } {
   return read(roleAssignmentBody, body).properties
+}
+
+/** A backup blob, base64url. */
+export function readBackup(body: unknown): string {
+  return read(backupBody, body).value
 }
 
 /** The number of random bytes that are asked for. Anything but a number from 1 to 128 is refused as the service does. */

@@ -64,7 +64,7 @@ export async function update(call: Call): Promise<Reply> {
     ...(fields.enabled === undefined ? {} : { enabled: fields.enabled }),
     ...(fields.notBefore === undefined ? {} : { notBefore: fields.notBefore }),
     ...(fields.expires === undefined ? {} : { expires: fields.expires }),
-    ...(tags === undefined || Object.keys(tags).length === 0 ? {} : { tags }),
+    ...(tags === undefined ? {} : { tags }),
     updated: epochSeconds(call.parts.ctx.clock),
   }
   const updated = withVersion({ ...key, ...rule }, changed)

@@ -99,7 +99,7 @@ function newVersion(
     ...(expires === undefined ? {} : { expires }),
     created: now,
     updated: now,
-    ...(tags === undefined || Object.keys(tags).length === 0 ? {} : { tags }),
+    ...(tags === undefined ? {} : { tags }),
   }
 }
 
