@@ -1,5 +1,5 @@
 import { constants, type KeyObject, verify, X509Certificate } from 'node:crypto'
-import { decodeBase64, decodeBase64Url, decodeUtf8 } from '../wire/index.ts'
+import { decodeBase64, decodeBase64Url, decodeUtf8, derToPem } from '../wire/index.ts'
 import { type ChainOptions, verifyChain } from './chain.ts'
 import { KeyReleaseError } from './errors.ts'
 
@@ -63,11 +63,18 @@ function rsaKeyOf(leaf: X509Certificate): KeyObject {
   return key
 }
 
+/** Given as PEM: Node takes a PEM block inside DER bytes for the certificate itself. */
+function readCertificate(der: Uint8Array): X509Certificate {
+  const certificate = new X509Certificate(derToPem(der))
+  if (!certificate.raw.equals(der)) throw new Error('bytes follow the certificate')
+  return certificate
+}
+
 function readChain(x5c: unknown): X509Certificate[] {
   if (!Array.isArray(x5c)) throw new KeyReleaseError('ERR_RELEASE_JWS', 'the JWS has no certificate chain (x5c)')
   return x5c.map((entry, index) => {
     try {
-      return new X509Certificate(decodeBase64(String(entry)))
+      return readCertificate(decodeBase64(String(entry)))
     } catch (cause) {
       throw new KeyReleaseError('ERR_RELEASE_JWS', `x5c[${index}] of the JWS is not a certificate in base64`, cause)
     }
