@@ -29,7 +29,7 @@ const RPC_PATH = '/durabletask'
 export interface FunctionsHostOptions {
   /** The app's root: its package.json names `main`, its host.json the settings. */
   readonly appDir: string
-  /** The public port on 127.0.0.1; 0 or absent: `LocalHttpPort` of local.settings.json, else a free one. */
+  /** The public port on 127.0.0.1; 0: a free one. Absent: `LocalHttpPort` of local.settings.json, else a free one. */
   readonly port?: number
   /** Where the hub's file is kept; absent: in memory, gone with the host. */
   readonly dataDir?: string
@@ -71,6 +71,7 @@ export interface FunctionsHost {
   nextDue(): number | undefined
   /** Ends in order: no new work, what runs is finished, appTerminate hooks, thread, sockets, store. May be called twice. */
   stop(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
 }
 
 /** Loads an Azure Functions app as Azure's host does, unmodified, and serves it on loopback. Throws {@link HostError}. */
@@ -87,7 +88,7 @@ export async function startFunctionsHost(options: FunctionsHostOptions): Promise
     const keys = openAccessKeys(file, random)
     let serve: FetchHandler = async () => new Response('Function host is not running.', { status: 503 })
     const rpc: { handler: FetchHandler } = { handler: async () => new Response(null, { status: 503 }) }
-    const publicListener = await listenOnLoopback((request) => serve(request), options.port || local.port || 0)
+    const publicListener = await listenOnLoopback((request) => serve(request), options.port ?? local.port ?? 0)
     cleanup.unshift(() => publicListener.close())
     let rpcListener: LoopbackListener | undefined
     if (settings.localRpcEndpointEnabled) {
@@ -187,6 +188,10 @@ export async function startFunctionsHost(options: FunctionsHostOptions): Promise
       })
     const nextDue = () => earliest(startedEngine.nextDue(), startedTimers.nextDue())
     let stopping: Promise<void> | undefined
+    const stop = () => {
+      stopping ??= runAll(cleanup)
+      return stopping
+    }
     return {
       url: `http://127.0.0.1:${publicListener.port}`,
       port: publicListener.port,
@@ -210,10 +215,8 @@ export async function startFunctionsHost(options: FunctionsHostOptions): Promise
         await movable.advance(Math.max(0, target - clock.now()))
         await idle()
       },
-      stop: () => {
-        stopping ??= runAll(cleanup)
-        return stopping
-      },
+      stop,
+      [Symbol.asyncDispose]: stop,
     }
   } catch (error) {
     await runAll(cleanup)

@@ -71,6 +71,15 @@ describe('an orchestration on the host', () => {
     expect(test.output(id)).toEqual([1, 2, 3])
   })
 
+  it('fails when its child is terminated: the library cannot read such an end, on Azure either', async () => {
+    const id = await test.begin('Parent', { sleep: HOUR, id: 'doomed' })
+    test.host.durable.terminate('doomed', 'no more')
+    await test.host.idle()
+    expect(test.signature(id)).toMatch(/12 9 1#1 13$/)
+    expect(test.instance(id).status).toBe('Failed')
+    expect(test.instance(id).output).toContain('could not parse its exception data')
+  })
+
   it('ends at once when terminated, with the reason as output, and leaves no timer behind', async () => {
     const before = test.host.nextDue()
     const id = await test.begin('Sleep', HOUR)

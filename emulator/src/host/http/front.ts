@@ -1,5 +1,6 @@
 import { InvocationFailed } from '../app/app-thread.ts'
 import type { AppRuntime } from '../app/runtime.ts'
+import { redact } from '../durable/failure.ts'
 import { messageOf } from '../errors.ts'
 import type { HostLog } from '../log.ts'
 import type { AccessKeys } from './keys.ts'
@@ -71,7 +72,7 @@ async function callFunction(
       level: 'error',
       category: 'host',
       functionName: route.functionName,
-      message: `function "${route.functionName}" failed: ${messageOf(error)}${stack}`,
+      message: redact(`function "${route.functionName}" failed: ${messageOf(error)}${stack}`),
     })
     return new Response(null, { status: 500 })
   }

@@ -2,6 +2,7 @@ import type { Clock } from '../../core/index.ts'
 import { InvocationFailed } from '../app/app-thread.ts'
 import { bindingOfType, type FunctionMetadata, type InvocationRequest } from '../app/rpc.ts'
 import type { AppRuntime } from '../app/runtime.ts'
+import { redact } from '../durable/failure.ts'
 import { HostError, messageOf } from '../errors.ts'
 import type { HubFile } from '../hub-file.ts'
 import type { HostLog } from '../log.ts'
@@ -80,7 +81,9 @@ export function createTimerTriggers(options: TimerTriggerOptions): TimerTriggers
 
   const track = (run: Promise<void>): void => {
     const flight = run
-      .catch((error) => log({ level: 'error', category: 'host', message: messageOf(error) }))
+      .catch((error) => {
+        if (!stopped) log({ level: 'error', category: 'host', message: messageOf(error) })
+      })
       .finally(() => {
         flights.delete(flight)
         options.onSettled()
@@ -214,7 +217,7 @@ async function call(
         level: 'error',
         category: 'host',
         functionName: metadata.name,
-        message: `function "${metadata.name}" failed: ${messageOf(error)}`,
+        message: redact(`function "${metadata.name}" failed: ${messageOf(error)}`),
       })
       const limit = metadata.retryOptions?.maxRetryCount ?? 0
       if (metadata.retryOptions === undefined || (limit >= 0 && retries >= limit)) return
