@@ -20,7 +20,8 @@ describe('the history that an orchestration leaves', () => {
 
   it('of a fan-out schedules all in one turn, and keeps the order of the results', async () => {
     const id = await test.begin('Fan')
-    expect(test.signature(id)).toMatch(/^12 0 4#0 4#1 4#2 13 · (12 5 13 · ){0,2}12 5( 5){0,2} 1#3 13$/)
+    // The results may come in one turn or in three.
+    expect(test.signature(id).replaceAll(/(?<=5) 13 · 12/g, '')).toBe('12 0 4#0 4#1 4#2 13 · 12 5 5 5 1#3 13')
     expect(test.output(id)).toEqual(['hello 1', 'hello 2', 'hello 3'])
   })
 
