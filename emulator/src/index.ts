@@ -1,1 +1,31 @@
-export * from './core/clock.ts'
+/**
+ * An emulator in this process: `createEmulator()`, then `listen()` for clients of any language. Tests that need no
+ * sockets use `@skerry/emulator/msw`.
+ */
+export {
+  type ContainerGroups,
+  catalogueOf,
+  defaultImages,
+  firstOf,
+  type ImageCatalogue,
+  type Program,
+} from './aci/index.ts'
+export { type SeedResources, seedResources } from './arm/index.ts'
+export {
+  type Clock,
+  DataDirectoryInUseError,
+  type EmulatorContext,
+  type Faults,
+  type Journal,
+  type JournalCondition,
+  type JournalRecord,
+  type MovableClock,
+  manualClock,
+  NO_FAULTS,
+  type Seed,
+  systemClock,
+} from './core/index.ts'
+export { PortInUseError } from './doors/wire.ts'
+export { createEmulator, type Emulator, type EmulatorOptions, type WireEndpoint } from './emulator.ts'
+export { type FunctionsHost, type FunctionsHostOptions, startFunctionsHost } from './host/index.ts'
+export { type ConfidentialRunner, createRunner } from './run/index.ts'

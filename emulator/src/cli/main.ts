@@ -5,7 +5,6 @@ import { describeExplain } from './commands/explain.ts'
 import { describeHost } from './commands/host.ts'
 import { describeRun } from './commands/run.ts'
 import { describeUp } from './commands/up.ts'
-import { UsageError } from './usage-error.ts'
 
 /** Exit codes: 2 for what was typed wrong, 1 for what went wrong. */
 const USAGE = 2
@@ -29,7 +28,7 @@ export async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE
     process.stderr.write(`skerry: ${error instanceof Error ? error.message : String(error)}\n`)
-    return isUsage(error) ? USAGE : FAILURE
+    return exitCodeOf(error)
   }
 }
 
@@ -63,6 +62,15 @@ Run your own program as if in a confidential container:
   return program
 }
 
-function isUsage(error: unknown): boolean {
-  return error instanceof UsageError || (error as { code?: unknown }).code === 'ERR_DEMO_INPUT'
+/** A program that cannot be started ends as it would under a shell (POSIX, 2.8.2). */
+const BY_CODE: Readonly<Record<string, number>> = {
+  ERR_USAGE: USAGE,
+  ERR_DEMO_INPUT: USAGE,
+  ERR_COMMAND_NOT_EXECUTABLE: 126,
+  ERR_COMMAND_NOT_FOUND: 127,
+}
+
+function exitCodeOf(error: unknown): number {
+  const { code } = error as { code?: unknown }
+  return (typeof code === 'string' ? BY_CODE[code] : undefined) ?? FAILURE
 }
