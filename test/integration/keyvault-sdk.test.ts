@@ -9,7 +9,13 @@ import {
 } from 'node:crypto'
 import type { TokenCredential } from '@azure/core-auth'
 import { CryptographyClient, KeyClient, type KeyVaultKey, KnownKeyOperations } from '@azure/keyvault-keys'
-import { aciReleasePolicy } from '@skerry/guest/wire'
+import {
+  aciReleasePolicy,
+  certificateChainPem,
+  decodeReportResponse,
+  encodeReportRequest,
+  encodeSnpAttestRequest,
+} from '@skerry/guest/wire'
 import { beforeEach, describe, expect, it } from 'vitest'
 import {
   AUTHORITY,
@@ -19,6 +25,8 @@ import {
   VAULT,
   type VaultWorld,
 } from '../../emulator/src/keyvault/test-vaults.ts'
+import { createMaaService } from '../../emulator/src/maa/index.ts'
+import { createProcessor } from '../../emulator/src/psp/index.ts'
 import { sdkHttpClient } from '../support/sdk-http-client.ts'
 
 /** The official client against the emulator: real host names, its challenge and resource check left on. */
@@ -205,6 +213,58 @@ describe('KeyClient on a managed HSM alone', () => {
 
   it('gives random bytes', async () => {
     expect(await clientOf(MANAGED_HSM).getRandomBytes(128)).toHaveLength(128)
+  })
+})
+
+describe('a release with evidence of the virtual processor, verified by the emulated MAA', () => {
+  const PROVIDER = 'https://sharedweu.weu.attest.azure.net'
+  const hostData = new Uint8Array(createHash('sha256').update('a CCE policy').digest())
+
+  /** The token of a guest whose runtime data holds the wrapping key. */
+  async function attest(more: { debug: boolean }): Promise<string> {
+    const psp = createProcessor(world.ctx)
+    world.use(createMaaService(world.ctx, { psp }))
+    const jwk = createPublicKey(world.issuer.wrapping.privateKey).export({ format: 'jwk' })
+    const data = Buffer.from(JSON.stringify({ keys: [{ ...jwk, kid: 'guest', key_ops: ['encrypt'] }] }))
+    const reportData = new Uint8Array(64)
+    reportData.set(createHash('sha256').update(data).digest())
+    const response = await psp.launch({ hostData, ...more }).reportRequest(encodeReportRequest({ reportData, vmpl: 0 }))
+    const body = encodeSnpAttestRequest({
+      report: decodeReportResponse(response).report,
+      certificateChainPem: certificateChainPem(await psp.thim()),
+      uvmEndorsements: [await psp.uvm.endorsement()],
+      runtimeData: { data: new Uint8Array(data), dataType: 'JSON' },
+    })
+    const url = `${PROVIDER}/attest/SevSnpVm?api-version=2022-08-01`
+    const answer = await world.fetch(new Request(url, { method: 'POST', body }))
+    return (await answer.json()).token
+  }
+  const make = (client: KeyClient) =>
+    client.createRsaKey('k', {
+      hsm: true,
+      exportable: true,
+      releasePolicy: {
+        encodedPolicy: Buffer.from(JSON.stringify(aciReleasePolicy({ authority: PROVIDER, hostData }))),
+      },
+    })
+
+  it('gives the key to the guest that the policy means', async () => {
+    const client = clientOf(VAULT)
+    const key = await make(client)
+    const { value } = await client.releaseKey('k', await attest({ debug: false }), {
+      algorithm: 'RSA_AES_KEY_WRAP_256',
+    })
+    expect(createPublicKey(unwrap(value)).export({ format: 'jwk' }).n).toBe(base64Url(key.key!.n!))
+  })
+
+  it('and not to the same guest launched with debugging allowed', async () => {
+    const client = clientOf(VAULT)
+    await make(client)
+    await expect(client.releaseKey('k', await attest({ debug: true }))).rejects.toMatchObject({ statusCode: 403 })
+    const refusal = world.ctx.journal.records().findLast(({ operation }) => operation === 'release')
+    expect(refusal?.conditions?.filter(({ met }) => !met).map(({ name }) => name)).toContain(
+      'x-ms-sevsnpvm-is-debuggable',
+    )
   })
 })
 
