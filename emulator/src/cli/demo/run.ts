@@ -66,16 +66,17 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   say()
   say(field('emulator', `on loopback, ${wire.url} (${seconds(clock, started)} s)`))
 
-  await using closing = new AsyncDisposableStack()
-  const host = await startFunctionsHost({
+  await using host = await startFunctionsHost({
     appDir: options.app,
     port: 0,
     dataDir: join(data, 'host'),
     env: { ...wire.environment, ...APP_SETTINGS },
     caPem: wire.caPem,
     clock,
+    log: (entry) => {
+      if (entry.level === 'error' || entry.level === 'critical') process.stderr.write(`functions: ${entry.message}\n`)
+    },
   })
-  closing.defer(() => host.stop())
   say(field('functions', `${host.url} (${seconds(clock, started)} s)`))
   for (const notice of await emulator.notices()) say(field('notice', notice))
   if (options.tamper) say(field('tampering', TAMPERING[options.tamper]))
