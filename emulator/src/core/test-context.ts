@@ -1,8 +1,9 @@
-import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openAuthority } from './authority.ts'
 import { type MovableClock, manualClock } from './clock.ts'
 import type { EmulatorContext, Seed } from './context.ts'
+import { cacheDirectory } from './directories.ts'
 import { type Faults, NO_FAULTS } from './faults.ts'
 import { openJournal } from './journal.ts'
 import { keyCacheOver } from './keys.ts'
@@ -33,10 +34,16 @@ export interface TestWorld {
   fetch(request: Request | string | URL, caller?: Caller): Promise<Response>
 }
 
-// RSA keys take seconds to make and no test looks at them: one set for this checkout. Certificates are made anew.
-const testKeys = fileURLToPath(new URL('../../../node_modules/.cache/skerry-test-keys', import.meta.url))
-mkdirSync(testKeys, { recursive: true, mode: 0o700 })
-const keyFiles = directoryFiles(testKeys)
+/**
+ * `XDG_CACHE_HOME` for tests. RSA keys take seconds to make and no test looks at them: one set for this checkout, and none
+ * in the home of whoever runs the tests.
+ */
+export const TEST_CACHE_HOME = fileURLToPath(new URL('../../../node_modules/.cache/skerry-test', import.meta.url))
+/** The `cacheDir` of an emulator under test. */
+export const TEST_CACHE_DIRECTORY = cacheDirectory({ XDG_CACHE_HOME: TEST_CACHE_HOME })
+
+// Certificates are made anew: they depend on the clock.
+const keyFiles = directoryFiles(join(TEST_CACHE_DIRECTORY, 'keys'))
 
 const authority = await openAuthority({
   files: memoryFiles(),

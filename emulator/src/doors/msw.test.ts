@@ -3,15 +3,16 @@ import { KeyClient } from '@azure/keyvault-keys'
 import { setupServer } from 'msw/node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { seedResources } from '../arm/index.ts'
+import { TEST_CACHE_DIRECTORY } from '../core/test-context.ts'
 import { skerryHandlers } from './msw.ts'
 
 describe('the door in process', () => {
-  const skerry = skerryHandlers()
+  const skerry = skerryHandlers({ cacheDir: TEST_CACHE_DIRECTORY })
   const server = setupServer(...skerry.handlers)
   beforeAll(async () => {
     const { context } = await skerry.emulator()
     seedResources(context, { vaults: [{ name: 'v', resourceGroup: 'r' }] })
-    server.listen({ onUnhandledRequest: 'bypass' })
+    server.listen({ onUnhandledFrame: 'bypass' })
   })
   afterAll(async () => {
     server.close()

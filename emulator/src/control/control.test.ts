@@ -1,0 +1,107 @@
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { decodeReport, decodeReportResponse, encodeReportRequest, SECURITY_CONTEXT_FILES } from '@skerry/guest/wire'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { TEST_CACHE_DIRECTORY } from '../core/test-context.ts'
+import { createEmulator, type Emulator } from '../emulator.ts'
+import { ControlError, connectInstance, type InstanceClient } from './client.ts'
+import { announce, findInstance, type InstanceInfo, InstanceNotFoundError, runningInstances } from './instance.ts'
+
+describe('the control routes, as another process uses them', () => {
+  let emulator: Emulator
+  let client: InstanceClient
+  let url: string
+  beforeAll(async () => {
+    emulator = await createEmulator({ cacheDir: TEST_CACHE_DIRECTORY })
+    url = (await emulator.listen()).url
+    client = connectInstance({ url, controlToken: emulator.credential.controlToken })
+  })
+  afterAll(async () => {
+    client[Symbol.dispose]()
+    await emulator.close()
+  })
+
+  it('launch a guest whose reports carry the digest of the policy', async () => {
+    const launched = await client.launchGuest({ ccePolicy: Buffer.from('package policy\n').toString('base64') })
+    const request = encodeReportRequest({ reportData: new Uint8Array(64).fill(7), vmpl: 0 })
+    const { status, report } = decodeReportResponse(await launched.guest.reportRequest(request))
+    expect(status).toBe(0)
+    const { hostData, reportData } = decodeReport(report!)
+    expect(Buffer.from(hostData).toString('hex')).toBe(launched.hostData)
+    expect(Buffer.from(reportData)).toEqual(Buffer.alloc(64, 7))
+    const policy = launched.securityContext[SECURITY_CONTEXT_FILES.securityPolicy]!
+    expect(Buffer.from(policy, 'base64').toString()).toBe('package policy\n')
+    expect((await launched.guest.certificateTable()).length).toBeGreaterThan(3000)
+    await launched.release()
+    await expect(launched.guest.reportRequest(request)).rejects.toThrow(ControlError)
+  })
+
+  it.each([
+    [{ ccePolicy: '%%%' }, /ccePolicy is not base64/],
+    [{ ccePolicy: '' }, /ccePolicy is empty/],
+    [{ hostData: 'aa' }, /hostData/],
+  ])('say which field of %j is wrong', async (launch, message) => {
+    await expect(client.launchGuest(launch as object)).rejects.toThrow(message)
+  })
+
+  it('give out the journal, without a secret in it', async () => {
+    const { tenantId, admin } = emulator.context.seed
+    await emulator.dispatcher.dispatch(
+      new Request(`https://login.microsoftonline.com/${tenantId}/oauth2/v2.0/token`, {
+        method: 'POST',
+        body: new URLSearchParams({
+          grant_type: 'client_credentials',
+          client_id: admin.clientId,
+          client_secret: admin.clientSecret,
+          scope: 'https://vault.azure.net/.default',
+        }),
+      }),
+      { door: 'process' },
+    )
+    const records = await client.journal()
+    expect(records.at(-1)).toMatchObject({ service: 'entra', outcome: 'allowed' })
+    expect(JSON.stringify(records)).not.toContain(admin.clientSecret)
+  })
+
+  it('say plainly when nobody is there', async () => {
+    using nobody = connectInstance({ url: 'http://127.0.0.1:9', controlToken: 'x' })
+    await expect(nobody.journal()).rejects.toThrow(/does not answer/)
+  })
+
+  it('refuse another instance’s token', async () => {
+    using stranger = connectInstance({ url, controlToken: 'x' })
+    await expect(stranger.journal()).rejects.toThrow(/401/)
+  })
+})
+
+describe('finding a running instance', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'skerry-instance-'))
+  const runtime = join(folder, 'run')
+  afterAll(() => rmSync(folder, { recursive: true }))
+  const info = (name: string, pid = process.pid) => ({ pid, data: join(folder, name) }) as InstanceInfo
+
+  it('is possible by its data directory, or when it is the only one, until it ends', async () => {
+    expect(() => findInstance(undefined, runtime)).toThrow(/skerry up/)
+    const word = await announce(info('a'), runtime)
+    expect(statSync(join(folder, 'a', 'instance.json')).mode & 0o777).toBe(0o600)
+    expect(findInstance(undefined, runtime)).toEqual(info('a'))
+    expect(findInstance(join(folder, 'a'), runtime)).toEqual(info('a'))
+    word[Symbol.dispose]()
+    expect(() => findInstance(join(folder, 'a'), runtime)).toThrow(/--data/)
+  })
+
+  it('asks which one when several run', async () => {
+    using _a = await announce(info('a'), runtime)
+    using _b = await announce(info('b', process.ppid), runtime)
+    expect(runningInstances(runtime)).toHaveLength(2)
+    expect(() => findInstance(undefined, runtime)).toThrow(InstanceNotFoundError)
+    expect(() => findInstance(undefined, runtime)).toThrow(/say which one/)
+  })
+
+  it('passes over what a killed one left', async () => {
+    // No process has this id: it is beyond what Linux gives out (proc(5), pid_max).
+    using _dead = await announce(info('dead', 4_194_305), runtime)
+    expect(runningInstances(runtime)).toEqual([])
+  })
+})
