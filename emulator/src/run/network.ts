@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { RunnerError } from './errors.ts'
 import { hostsFile, nsswitchFile, rewriteInPlace } from './hosts-file.ts'
 import { type LauncherMessage, launch } from './launch.ts'
 import type { NativeParts } from './native.ts'
+import { makeStateFolder } from './state-folder.ts'
 import type { GroupNetwork, NetworkOptions } from './types.ts'
 
 type Built = Extract<LauncherMessage, { kind: 'network' }>
@@ -46,7 +46,7 @@ export async function createGroupNetwork(native: NativeParts, options: NetworkOp
   })
   const listeners = await Promise.all(servers)
 
-  const folder = mkdtempSync(join(tmpdir(), 'skerry-network-'))
+  const folder = makeStateFolder()
   const hosts = join(folder, 'hosts')
   const content = (names: readonly string[]) =>
     hostsFile({ emulatorAddress: built.address, ownAddress: built.groupAddress, names })

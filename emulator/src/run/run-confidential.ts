@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SECURITY_CONTEXT_DIR_VARIABLE } from '@skerry/guest/wire'
 import type { VirtualGuest } from '../psp/types.ts'
+import { makeStateFolder } from './state-folder.ts'
 import type {
   ConfidentialRunner,
   DeviceGeneration,
@@ -37,7 +37,7 @@ export interface RunConfidentialOptions {
  */
 export async function runConfidential(options: RunConfidentialOptions): Promise<ProcessExit> {
   const { runner, command, cwd, guest, deviceGeneration, securityContext, network: wanted, signal } = options
-  const folder = mkdtempSync(join(tmpdir(), 'skerry-run-'))
+  const folder = makeStateFolder()
   let network: GroupNetwork | undefined
   try {
     const securityContextDir = join(folder, `security-context-${process.pid}`)

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define SNP_GET_REPORT 0xC0205300u
@@ -182,11 +183,13 @@ static int timer(const char *path, int count) {
 
 // Leaves a child of a child behind, in a session of its own, and ends or waits.
 static int leave_behind(int wait) {
-  if (fork() == 0) {
+  pid_t between = fork();
+  if (between == 0) {
     setsid();
     if (fork() != 0) _exit(0);
     for (;;) pause();
   }
+  waitpid(between, NULL, 0);
   printf("left\n");
   fflush(stdout);
   if (wait) pause();

@@ -1,0 +1,43 @@
+import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/**
+ * A folder for what lives as long as a network or a run (a hosts file, a security context). Its name says whose it is,
+ * so that the next run takes away what a killed one left behind.
+ */
+export function makeStateFolder(parent = tmpdir()): string {
+  const prefix = `skerry-run-${pidNamespace()}-`
+  for (const name of readdirSync(parent)) {
+    if (!name.startsWith(prefix)) continue
+    const pid = Number(name.slice(prefix.length).split('-')[0])
+    if (!isAlive(pid)) removeOurs(join(parent, name))
+  }
+  return mkdtempSync(join(parent, `${prefix}${process.pid}-`))
+}
+
+function removeOurs(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true })
+  } catch {
+    // Another user's, and that user's business.
+  }
+}
+
+/** Process ids mean something within one PID namespace only, and a temporary folder may be shared by several. */
+function pidNamespace(): string {
+  try {
+    return /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? '0'
+  } catch {
+    return '0'
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
+  }
+}
