@@ -1,52 +1,15 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
-import { createInterface } from 'node:readline'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, type TestContext, vi } from 'vitest'
-import {
-  type ConfidentialRunner,
-  createRunner,
-  type DeviceMechanism,
-  type GroupNetwork,
-  type ProcessOptions,
-  type RunnerCapabilities,
-  runConfidential,
-} from '../../emulator/src/run/index.ts'
+import { execFileSync } from 'node:child_process'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { createRunner, type DeviceMechanism } from '../../emulator/src/run/index.ts'
 import { guestDouble, reportResponseTo } from './run/guest-double.ts'
-import {
-  buildPrograms,
-  HOST_SCRIPT,
-  type Missing,
-  type Programs,
-  processesOf,
-  reachableByOthers,
-} from './run/programs.ts'
+import { env, need, run, startHost } from './run/harness.ts'
+import { buildPrograms, HOST_SCRIPT, type Programs, processesOf, reachableByOthers } from './run/programs.ts'
 
 let programs: Programs
 beforeAll(async () => {
-  programs = await buildPrograms()
+  programs = await buildPrograms('dynamic', 'static', 'go')
 })
 afterAll(() => programs[Symbol.dispose]())
-
-/** The path, or the end of this test with the reason printed. */
-function need(ctx: TestContext, program: string | Missing): string {
-  return typeof program === 'string' ? program : ctx.skip(program.missing)
-}
-
-const env = { PATH: '/usr/local/bin:/usr/bin:/bin' }
-
-/** Runs a program to its end. */
-async function run(runner: ConfidentialRunner, command: readonly string[], more: Partial<ProcessOptions> = {}) {
-  const lines: string[] = []
-  const process = await runner.start({
-    command: command as [string, ...string[]],
-    env,
-    guest: guestDouble(),
-    output: (line) => lines.push(line),
-    ...more,
-  })
-  return { ...(await process.exit), lines }
-}
 
 const mechanisms: readonly DeviceMechanism[] = ['mount-namespace', 'injected-descriptor']
 
@@ -207,7 +170,7 @@ describe.each(mechanisms)('a program with the SNP device by %s', (mechanism) => 
   })
 
   it('dies with the emulator’s process, however that dies', async (ctx) => {
-    const host = startHost(['hold', mechanism, need(ctx, programs.dynamic)])
+    const host = startHost(programs.folder, ['hold', mechanism, need(ctx, programs.dynamic)])
     expect(await host.line()).toBe('left')
     expect(processesOf(programs.folder).length).toBeGreaterThanOrEqual(2)
     host.child.kill('SIGKILL')
@@ -215,7 +178,7 @@ describe.each(mechanisms)('a program with the SNP device by %s', (mechanism) => 
   })
 
   it('dies with the worker thread that started it', async (ctx) => {
-    const host = startHost(['hold-in-worker', mechanism, need(ctx, programs.dynamic)])
+    const host = startHost(programs.folder, ['hold-in-worker', mechanism, need(ctx, programs.dynamic)])
     expect(await host.line()).toBe('left')
     host.child.stdin?.write('end\n')
     expect(await host.line()).toBe('terminated')
@@ -228,213 +191,11 @@ describe.each(mechanisms)('a program with the SNP device by %s', (mechanism) => 
     const client = need(ctx, programs.dynamic)
     if (process.getuid?.() !== 0) ctx.skip('not root: all of these tests ran without privilege')
     if (!reachableByOthers(HOST_SCRIPT)) ctx.skip('this checkout lies where other users may not look')
-    const host = startHost(['report', mechanism, client], { uid: 65534, gid: 65534 })
+    const host = startHost(programs.folder, ['report', mechanism, client], { uid: 65534, gid: 65534 })
     expect(await host.line()).toBe(Buffer.from(reportResponseTo(9)).toString('hex'))
     expect((await host.ended)[0]).toBe(0)
   })
 })
-
-describe('a container group’s network', () => {
-  const runner = createRunner()
-  const accepted: string[] = []
-  let group: GroupNetwork
-  let other: GroupNetwork
-  beforeAll(async () => {
-    if (!(await runner.capabilities()).networkNamespace) return
-    const networkOf = (name: string) =>
-      runner.createNetwork({
-        onConnection(socket, port) {
-          accepted.push(`${name} ${port}`)
-          socket.end(`emulator ${port}`)
-        },
-      })
-    group = await networkOf('group')
-    other = await networkOf('other')
-    group.setHostNames(['contoso.vault.azure.net', '169.254.169.254'])
-  })
-  afterAll(async () => {
-    await group?.[Symbol.asyncDispose]()
-    await other?.[Symbol.asyncDispose]()
-  })
-  beforeEach(async (ctx) => {
-    const { networkNamespace, notices } = await runner.capabilities()
-    if (!networkNamespace) ctx.skip(notices.join(' '))
-    need(ctx, programs.dynamic)
-  })
-  const client = (...words: string[]) => [programs.dynamic as string, ...words]
-  const connect = async (network: GroupNetwork, host: string, port: number | string) =>
-    (await run(runner, client('connect', host, String(port)), { network })).lines.join()
-
-  /** A server of the group on all its addresses; resolves when it listens. */
-  async function serve(network: GroupNetwork, port: string, text: string): Promise<AsyncDisposable> {
-    const first = Promise.withResolvers<string>()
-    const server = await runner.start({
-      command: client('serve', port, text) as [string, ...string[]],
-      env,
-      guest: guestDouble(),
-      network,
-      output: first.resolve,
-    })
-    expect(await first.promise).toBe('listening')
-    return {
-      async [Symbol.asyncDispose]() {
-        server.kill('SIGKILL')
-        await server.exit
-      },
-    }
-  }
-
-  it('leads Azure’s names and the metadata address to the emulator, and says which port was meant', async () => {
-    expect(await connect(group, 'contoso.vault.azure.net', 443)).toBe('emulator 443')
-    expect(await connect(group, 'contoso.vault.azure.net', 80)).toBe('emulator 80')
-    expect(await connect(group, '169.254.169.254', 80)).toBe('emulator 80')
-    expect(accepted).toEqual(['group 443', 'group 80', 'group 80'])
-  })
-
-  it('leads nowhere else: not to the internet, not to the machine’s own loopback', async () => {
-    const server = createServer((socket) => socket.end('the machine itself')).listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as { port: number }
-    expect(await connect(group, '127.0.0.1', port)).toBe('ECONNREFUSED')
-    expect(await connect(group, '1.1.1.1', 443)).toBe('ENETUNREACH')
-    expect(await connect(group, 'example.com', 443)).toBe('no such name')
-    server.close()
-  })
-
-  it('keeps a group’s ports from another group, and lets both use the same one', async () => {
-    await using _mine = await serve(group, '8080', 'of this group')
-    expect(await connect(other, 'localhost', 8080)).toBe('ECONNREFUSED')
-    await using _theirs = await serve(other, '8080', 'of the other')
-    expect(await connect(group, 'localhost', 8080)).toBe('of this group')
-    expect(await connect(other, 'localhost', 8080)).toBe('of the other')
-  })
-
-  it('lets a program without privilege listen on ports 80 and 443 of all its addresses', async () => {
-    await using _server = await serve(group, '443', 'a server of the group')
-    expect(await connect(group, '127.0.0.1', 443)).toBe('a server of the group')
-    expect(await connect(group, 'contoso.vault.azure.net', 443)).toBe('emulator 443')
-  })
-
-  it('takes new names while programs run', async () => {
-    const started = Promise.withResolvers<void>()
-    const seen: string[] = []
-    const waiting = await runner.start({
-      command: ['sh', '-c', 'echo started; until grep -q late.vault.azure.net /etc/hosts; do :; done; cat /etc/hosts'],
-      env,
-      guest: guestDouble(),
-      network: group,
-      output: (line) => (line === 'started' ? started.resolve() : seen.push(line)),
-    })
-    await started.promise
-    group.setHostNames(['contoso.vault.azure.net', 'late.vault.azure.net'])
-    expect((await waiting.exit).code).toBe(0)
-    expect(seen[0]).toBe('127.0.0.1 localhost')
-    expect(await connect(group, 'late.vault.azure.net', 443)).toBe('emulator 443')
-  })
-
-  it('has the device too', async () => {
-    const { lines } = await run(runner, client('report', '/dev/sev-guest', '4'), { network: group })
-    expect(lines).toEqual([Buffer.from(reportResponseTo(4)).toString('hex')])
-  })
-
-  it('has the device as an injected descriptor too', async () => {
-    const injecting = createRunner({ device: 'injected-descriptor' })
-    const { lines } = await run(injecting, client('report', '/dev/sev-guest', '4'), { network: group })
-    expect(lines).toEqual([Buffer.from(reportResponseTo(4)).toString('hex')])
-  })
-
-  it('takes no name that is none', () => {
-    expect(() => group.setHostNames(['evil\n1.2.3.4 login.microsoftonline.com'])).toThrow(/is not a host name/)
-  })
-
-  it('is refused with the kernel’s reason where there is none', async () => {
-    const without = createRunner({ networkNamespace: false })
-    const refused = without.createNetwork({ onConnection: () => {} })
-    await expect(refused).rejects.toMatchObject({ code: 'ERR_NETWORK_NAMESPACE' })
-    expect((await without.capabilities()).notices.join()).toMatch(/network namespace/)
-  })
-})
-
-describe('a kernel that refuses user namespaces', () => {
-  // The limit counts per user namespace, so it can be lowered in one of our own.
-  const refusing = (words: string) =>
-    execFileSync('unshare', ['-Ur', 'sh', '-c', `echo 0 > /proc/sys/user/max_user_namespaces && exec ${words}`], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    })
-  const host = (...words: string[]) =>
-    refusing(
-      [process.execPath, '--conditions=skerry-source', HOST_SCRIPT, ...words].map((word) => `'${word}'`).join(' '),
-    )
-  beforeEach((ctx) => {
-    try {
-      refusing('true')
-    } catch {
-      ctx.skip('unshare cannot lower the limit here')
-    }
-  })
-
-  it('leaves the injected descriptor, and says which feature is missing and which switch it is', () => {
-    const found: RunnerCapabilities = JSON.parse(host('capabilities', 'auto'))
-    expect(found).toMatchObject({ device: 'injected-descriptor', networkNamespace: false })
-    expect(found.notices).toEqual([
-      expect.stringMatching(/unshare CLONE_NEWUSER\) failed with ENOSPC \(user.max_user_namespaces is 0\).*injected/),
-      expect.stringMatching(/No network namespace.*other local users could reach its ports/),
-    ])
-  })
-
-  it('still lets a program get its report', (ctx) => {
-    const client = need(ctx, programs.dynamic)
-    expect(host('report', 'injected-descriptor', client)).toBe(`${Buffer.from(reportResponseTo(9)).toString('hex')}\n`)
-  })
-})
-
-describe('runConfidential', () => {
-  it('gives a program its security context, its network and its device, and its exit code back', async (ctx) => {
-    const runner = createRunner()
-    const { device, networkNamespace, notices } = await runner.capabilities()
-    if (device !== 'mount-namespace' || !networkNamespace) ctx.skip(notices.join(' '))
-    const lines: string[] = []
-    const script =
-      'cat "$UVM_SECURITY_CONTEXT_DIR/security-policy-base64"; echo; ls "$UVM_SECURITY_CONTEXT_DIR"; ' +
-      'touch "$UVM_SECURITY_CONTEXT_DIR/x" 2>/dev/null || echo read-only; grep vault /etc/hosts; test -c /dev/sev-guest && exit 42'
-    const exit = await runConfidential({
-      runner,
-      command: ['sh', '-c', script],
-      env,
-      guest: guestDouble(),
-      securityContext: { 'security-policy-base64': 'cG9saWN5', 'reference-info-base64': '' },
-      network: { onConnection: () => {}, hostNames: ['contoso.vault.azure.net'] },
-      output: (line) => lines.push(line),
-    })
-    expect(lines).toEqual([
-      'cG9saWN5',
-      'security-policy-base64',
-      'read-only',
-      expect.stringMatching(/^[0-9.]+ contoso\.vault\.azure\.net$/),
-    ])
-    expect(exit).toEqual({ code: 42, signal: null })
-  })
-})
-
-interface Host {
-  readonly child: ChildProcess
-  readonly ended: Promise<unknown[]>
-  line(): Promise<string | undefined>
-}
-
-/** Another process that plays the emulator (run/host.ts). */
-function startHost(words: readonly string[], identity: { uid?: number; gid?: number } = {}): Host {
-  const child = spawn(process.execPath, ['--conditions=skerry-source', HOST_SCRIPT, ...words], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    // What a killed one leaves behind lies in the programs' folder and goes with it.
-    ...(identity.uid === undefined && { env: { ...process.env, TMPDIR: programs.folder } }),
-    ...identity,
-  })
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const ended = once(child, 'close')
-  return { child, ended, line: async () => (await lines.next()).value }
-}
 
 function onThisMachine(program: string): boolean {
   try {

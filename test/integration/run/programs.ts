@@ -13,6 +13,8 @@ export interface Programs extends Disposable {
   readonly go: string | Missing
 }
 
+type ProgramName = 'dynamic' | 'static' | 'go'
+
 export interface Missing {
   readonly missing: string
 }
@@ -62,7 +64,7 @@ func main() {
 }
 `
 
-export async function buildPrograms(): Promise<Programs> {
+export async function buildPrograms(...wanted: readonly ProgramName[]): Promise<Programs> {
   const folder = mkdtempSync(join(tmpdir(), 'skerry-test-run-'))
   chmodSync(folder, 0o755)
   const goSource = join(folder, 'client.go')
@@ -70,11 +72,14 @@ export async function buildPrograms(): Promise<Programs> {
   const goEnv = { ...process.env, GO111MODULE: 'off', GOTOOLCHAIN: 'local', CGO_ENABLED: '0' }
   const c = (name: string, ...flags: string[]) =>
     build(join(folder, name), 'cc', ['-O1', '-w', '-pthread', ...flags, SOURCE, '-o', join(folder, name)])
-  const [dynamic, statically, go] = await Promise.all([
-    c('dynamic'),
-    c('static', '-static'),
-    build(join(folder, 'go-client'), 'go', ['build', '-o', join(folder, 'go-client'), goSource], goEnv),
-  ])
+  const makers: Record<ProgramName, () => Promise<string | Missing>> = {
+    dynamic: () => c('dynamic'),
+    static: () => c('static', '-static'),
+    go: () => build(join(folder, 'go-client'), 'go', ['build', '-o', join(folder, 'go-client'), goSource], goEnv),
+  }
+  const make = async (name: ProgramName) =>
+    wanted.includes(name) ? makers[name]() : { missing: `${name}: not asked for` }
+  const [dynamic, statically, go] = await Promise.all([make('dynamic'), make('static'), make('go')])
   return {
     folder,
     dynamic,
