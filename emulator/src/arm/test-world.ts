@@ -1,0 +1,100 @@
+import { type ContainerGroups, catalogueOf, createContainerGroups } from '../aci/index.ts'
+import { createTestRunner, type TestRunner } from '../aci/test-runner.ts'
+import { type Clock, type MovableClock, systemClock } from '../core/index.ts'
+import { createTestContext, type TestWorld } from '../core/test-context.ts'
+import { createEntraService, createTokenVerifier, ensureServicePrincipal } from '../entra/index.ts'
+import { createProcessor } from '../psp/index.ts'
+import { createAuthorizer } from '../rbac/index.ts'
+import { createArmService } from './service.ts'
+
+/*
+ * For tests: Resource Manager with Entra and container groups, in memory; containers are real processes without a
+ * device. `test.azurecr.io/app` is the image there is.
+ */
+
+export interface ArmWorld extends AsyncDisposable {
+  readonly world: TestWorld
+  readonly groups: ContainerGroups
+  readonly runner: TestRunner
+  readonly subscription: string
+  /** A token for Resource Manager: of the seeded administrator, or of a principal made by `principal`. */
+  token(of?: { readonly clientId: string; readonly clientSecret: string }): Promise<string>
+  /** An application that may do nothing yet. */
+  principal(name: string): { readonly clientId: string; readonly clientSecret: string; readonly objectId: string }
+  /** Sends a request as the administrator, or with the token that `headers` bring. */
+  send(method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<Response>
+}
+
+const node = (script: string) => ({ command: [process.execPath, '-e', script] as const })
+const images = catalogueOf([
+  {
+    repository: 'test.azurecr.io/app',
+    programs: {
+      '/sleep': node('console.log("one"); console.log("two"); setInterval(() => {}, 1000)'),
+      '/fail': node('process.exit(3)'),
+    },
+  },
+])
+
+export function createArmWorld(clock: MovableClock & Clock = systemClock()): ArmWorld {
+  const world = createTestContext({ clock })
+  const { ctx } = world
+  const runner = createTestRunner({ networkNamespace: true })
+  const groups = createContainerGroups(ctx, {
+    psp: createProcessor(ctx),
+    runner,
+    images,
+    clientEnvironment: { caFile: '/ca.pem', proxyUrl: () => '', hostNames: () => [], accept: () => undefined },
+  })
+  world.use(createEntraService(ctx))
+  world.use(
+    createArmService(ctx, {
+      tokens: createTokenVerifier(ctx),
+      authorizer: createAuthorizer(ctx),
+      containerGroups: groups,
+    }),
+  )
+  const token = async (of: { readonly clientId: string; readonly clientSecret: string } = ctx.seed.admin) => {
+    const answer = await world.fetch(
+      new Request(`https://login.microsoftonline.com/${ctx.seed.tenantId}/oauth2/v2.0/token`, {
+        method: 'POST',
+        body: new URLSearchParams({
+          grant_type: 'client_credentials',
+          client_id: of.clientId,
+          client_secret: of.clientSecret,
+          scope: 'https://management.azure.com/.default',
+        }),
+      }),
+    )
+    return ((await answer.json()) as { access_token: string }).access_token
+  }
+  return {
+    world,
+    groups,
+    runner,
+    subscription: ctx.seed.subscriptionId,
+    token,
+    principal(name) {
+      const clientSecret = ctx.random.bytes(20).toString('base64url')
+      const { clientId, objectId } = ensureServicePrincipal(ctx, {
+        displayName: name,
+        kind: 'application',
+        clientSecret,
+      })
+      return { clientId, clientSecret, objectId }
+    },
+    async send(method, path, body, headers = {}) {
+      const authorization = headers.authorization ?? `Bearer ${await token()}`
+      const text = typeof body === 'string' ? body : body === undefined ? undefined : JSON.stringify(body)
+      const request = new Request(`https://management.azure.com${path}`, {
+        method,
+        headers: { ...headers, ...(authorization !== '' && { authorization }) },
+        ...(text !== undefined && { body: text }),
+      })
+      return await world.fetch(request)
+    },
+    async [Symbol.asyncDispose]() {
+      await groups.close()
+    },
+  }
+}
