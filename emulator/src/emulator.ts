@@ -134,7 +134,11 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
     if (port === undefined) throw new Error('the emulator does not listen yet: call listen() first')
     return `http://${credential.userInfo(groupId)}@127.0.0.1:${port}`
   }
+  const workDir = inData('groups')
+  // What a killed process left of its groups; this one has the lock.
+  if (workDir !== undefined) rmSync(workDir, { recursive: true, force: true })
   const containerGroups = createContainerGroups(context, {
+    ...(workDir !== undefined && { workDir }),
     psp,
     runner,
     images: options.images ?? defaultImages(),

@@ -100,6 +100,21 @@ describe('skerry up', () => {
     expect(readdirSync(directory)).toEqual(['host-amd-cert-base64', 'reference-info-base64', 'security-policy-base64'])
   })
 
+  it('is what run brings a program to, with its device, and the program’s exit code comes back', async ({ skip }) => {
+    if (process.platform !== 'linux') skip('the device below the system call needs Linux')
+    const program = `
+      const { existsSync, readdirSync } = require('node:fs')
+      const found = [existsSync('/dev/sev-guest'), readdirSync(process.env.UVM_SECURITY_CONTEXT_DIR).length]
+      fetch('https://sharedweu.weu.attest.azure.net/certs').then(({ status }) => {
+        console.log(...found, status, 'AZURE_CLIENT_SECRET' in process.env)
+        process.exit(7)
+      })`
+    const { code, stdout, stderr } = await skerry('run', '--', process.execPath, '-e', program).ended
+    expect(stdout, stderr).toBe('true 3 200 false\n')
+    expect(code).toBe(7)
+    expect((await skerry('run', '--', 'no-such-program').ended).code).toBe(127)
+  })
+
   it('has its data directory for itself: a second one says who has it', async () => {
     const second = await skerry('up', '--data', data).ended
     expect(second).toMatchObject({ code: 1, stdout: '' })

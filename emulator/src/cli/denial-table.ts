@@ -1,4 +1,4 @@
-import type { JournalRecord } from '../core/index.ts'
+import type { JournalCondition, JournalRecord } from '../core/index.ts'
 
 /**
  * One refusal as a person reads it: who refused what, then each condition with what was wanted and found, what to do.
@@ -21,8 +21,13 @@ export function denialTable(record: JournalRecord): string {
       ...(condition.hint ? [`      do      ${condition.hint}`] : []),
     ]),
     ...met.map((condition) => `  ✓ ${condition.name.padEnd(width)}  ${show(condition.found)}`),
-    ...(record.action ? ['', `What to do: ${record.action}`] : []),
+    ...(isNews(record.action, unmet) ? ['', `What to do: ${record.action}`] : []),
   ].join('\n')
+}
+
+/** What is said beside a condition already is not said again. */
+function isNews(action: string | undefined, unmet: readonly JournalCondition[]): action is string {
+  return action !== undefined && !unmet.some(({ hint }) => hint === action)
 }
 
 function show(value: unknown): string {

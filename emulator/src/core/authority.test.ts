@@ -9,6 +9,7 @@ import { connect } from 'node:tls'
 import { promisify } from 'node:util'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { type AuthorityOptions, NameNotPermittedError, openAuthority, ROOT_FILE } from './authority.ts'
+import { systemClock } from './clock.ts'
 import { memoryKeyCache } from './keys.ts'
 import { mintLeaf } from './mint.ts'
 import { directoryFiles, memoryFiles, type PrivateFiles } from './private-files.ts'
@@ -110,7 +111,7 @@ describe('the certificate authority', () => {
   })
 
   it('ends a real handshake', async () => {
-    const authority = await openAuthority(options(files, Date.now()))
+    const authority = await openAuthority(options(files, systemClock().now()))
     const server = createServer(await authority.tlsFor(HOST)).listen(0, '127.0.0.1')
     try {
       await new Promise((resolve) => server.once('listening', resolve))

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { constants } from 'node:os'
 import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import type { InstanceClient } from '../../control/client.ts'
@@ -106,7 +108,7 @@ function programEnvironment(info: InstanceInfo, ownNetwork: boolean): Record<str
 }
 
 /** Joins a connection of the program with one to the instance. */
-function relay(client: InstanceClient, socket: import('node:net').Socket, port: 443 | 80): void {
+function relay(client: InstanceClient, socket: Socket, port: 443 | 80): void {
   socket.on('error', () => socket.destroy())
   client.openConnection(port).then(
     (upstream) => {
@@ -132,5 +134,5 @@ function forwardSignals(send: (signal: NodeJS.Signals) => void): Disposable {
 }
 
 function signalNumber(signal: NodeJS.Signals | null): number | undefined {
-  return signal === null ? undefined : process.getBuiltinModule('node:os').constants.signals[signal]
+  return signal === null ? undefined : constants.signals[signal]
 }
