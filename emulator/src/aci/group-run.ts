@@ -87,6 +87,7 @@ export async function launchGroup(run: GroupRunOptions): Promise<GroupRun> {
         ...(networkOf === undefined && { proxyUrl: clientEnvironment.proxyUrl(record.id) }),
       }),
       guest: guestOf,
+      ...(program.module !== undefined && { module: program.module }),
       ...(networkOf !== undefined && { network: networkOf }),
       output: line,
     })

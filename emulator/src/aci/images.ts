@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { ProgramModule } from '../run/types.ts'
 
 /** A local program that stands for an image and a command. */
 export interface Program {
@@ -7,6 +8,8 @@ export interface Program {
   readonly command: readonly [string, ...string[]]
   /** What the image itself would set in the environment. */
   readonly env?: Readonly<Record<string, string>>
+  /** The same program for a machine where nothing can stand below the system call; without it, it does not run there. */
+  readonly module?: ProgramModule
 }
 
 /**
@@ -51,15 +54,22 @@ export function firstOf(...catalogues: readonly ImageCatalogue[]): ImageCatalogu
 /** What Skerry brings: its own sidecar and clients under the name of the image that the sidecar's example uses. */
 export function defaultImages(): ImageCatalogue {
   const images = fileURLToPath(new URL('../../images/', import.meta.url))
-  const node = (...args: string[]): Program => ({ command: [process.execPath, ...args] })
+  const client = (name: string): Program => {
+    const file = join(images, 'skr', name)
+    return { command: [process.execPath, file], module: { url: pathToFileURL(file).href } }
+  }
+  const library = pathToFileURL(join(guestPackage(), 'dist', 'index.js')).href
   return catalogueOf([
     {
       repository: 'mcr.microsoft.com/aci/skr',
       entrypoint: '/skr.sh',
       programs: {
-        '/skr.sh': node(join(guestPackage(), 'bin', 'skerry-guest.mjs'), 'sidecar'),
-        '/tests/skr/attest_client.sh': node(join(images, 'skr', 'attest-client.mjs')),
-        '/tests/skr/skr_client.sh': node(join(images, 'skr', 'skr-client.mjs')),
+        '/skr.sh': {
+          command: [process.execPath, join(guestPackage(), 'bin', 'skerry-guest.mjs'), 'sidecar'],
+          module: { url: pathToFileURL(join(images, 'skr', 'sidecar.mjs')).href, args: [library] },
+        },
+        '/tests/skr/attest_client.sh': client('attest-client.mjs'),
+        '/tests/skr/skr_client.sh': client('skr-client.mjs'),
       },
     },
   ])

@@ -8,8 +8,8 @@ import { createSevGuestDriver } from './sev-guest-driver.ts'
 import type { DeviceMechanism, RunnerCapabilities } from './types.ts'
 
 export interface ProbeOptions {
-  /** Default `auto`: the mount namespace, else the injected descriptor. */
-  readonly device?: 'auto' | DeviceMechanism
+  /** Default `auto`: the mount namespace, else the injected descriptor, else none. */
+  readonly device?: 'auto' | RunnerCapabilities['device']
   /** Default true; false is for those who want no namespace, and for tests of what happens then. */
   readonly networkNamespace?: boolean
 }
@@ -17,14 +17,16 @@ export interface ProbeOptions {
 /** Finds out by trying: a cheap program opens the device and asks for a report; a network is built and let go. */
 export async function probe(native: NativeLoad, options: ProbeOptions): Promise<RunnerCapabilities> {
   if ('missing' in native) {
-    return { device: 'none', networkNamespace: false, notices: [native.missing] }
+    return inProcess([native.missing])
   }
+  if (options.device === 'none') return inProcess(['The SNP device below the system call was switched off.'])
   const [device, network] = await Promise.all([
     probeDevice(native.parts, options.device ?? 'auto'),
     options.networkNamespace === false
       ? { works: false, notices: ['Container groups get no network namespace of their own: it was switched off.'] }
       : probeNetwork(native.parts),
   ])
+  if (device.mechanism === 'none') return inProcess(device.notices)
   return {
     device: device.mechanism,
     networkNamespace: network.works,
@@ -32,11 +34,23 @@ export async function probe(native: NativeLoad, options: ProbeOptions): Promise<
   }
 }
 
+/** A thread cannot enter a namespace that its process is not in. */
+function inProcess(reasons: readonly string[]): RunnerCapabilities {
+  const words =
+    "The device is injected in process: the sidecar and the clients of Skerry's own images run as threads of the " +
+    'emulator, in its network, and no other program can be run. One group runs at a time, and other local users could ' +
+    'reach its ports.'
+  return { device: 'none', networkNamespace: false, notices: [...reasons, words] }
+}
+
 async function probeDevice(native: NativeParts, wanted: 'auto' | DeviceMechanism) {
   const notices: string[] = []
   const candidates: DeviceMechanism[] = wanted === 'auto' ? ['mount-namespace', 'injected-descriptor'] : [wanted]
   for (const mechanism of candidates) {
     const tried = await tryDevice(native, mechanism)
+    if (tried.works && mechanism === 'injected-descriptor' && notices.length > 0) {
+      notices.push(`${notices.pop()} It is an injected descriptor instead.`)
+    }
     notices.push(...tried.notices)
     if (tried.works) return { mechanism, notices }
   }
@@ -70,8 +84,8 @@ async function tryDevice(native: NativeParts, mechanism: DeviceMechanism) {
 
 function deviceNotice(mechanism: DeviceMechanism, reason: string): string {
   return mechanism === 'mount-namespace'
-    ? `The SNP device cannot be a node in a mount namespace: ${reason}. It is an injected descriptor instead.`
-    : `The SNP device cannot be an injected descriptor either: ${reason}. Programs below the system call find no device.`
+    ? `The SNP device cannot be a node in a mount namespace: ${reason}.`
+    : `The SNP device cannot be an injected descriptor either: ${reason}.`
 }
 
 async function probeNetwork(native: NativeParts) {

@@ -3,6 +3,7 @@ import { type ProbeOptions, probe } from './capabilities.ts'
 import { startConfined } from './confined-process.ts'
 import type { DeviceDriver } from './device-driver.ts'
 import { RunnerError } from './errors.ts'
+import { startInProcess } from './in-process/start.ts'
 import { loadNative, type NativeParts } from './native.ts'
 import { createGroupNetwork } from './network.ts'
 import { createSevDriver } from './sev-driver.ts'
@@ -24,9 +25,8 @@ export function createRunner(options: RunnerOptions = {}): ConfidentialRunner {
   const driverOf = (guest: VirtualGuest, generation: DeviceGeneration): DeviceDriver => {
     const known = drivers[generation].get(guest)
     if (known !== undefined) return known
-    const { onFault } = options
     const create = generation === 'sev' ? createSevDriver : createSevGuestDriver
-    const driver = create({ guest, ...(onFault !== undefined && { onFault }) })
+    const driver = create({ guest, ...onFaultOf(options) })
     drivers[generation].set(guest, driver)
     return driver
   }
@@ -43,11 +43,15 @@ export function createRunner(options: RunnerOptions = {}): ConfidentialRunner {
     },
     async start(processOptions) {
       const { device, notices } = await capabilities()
-      if (device === 'none') throw new RunnerError('ERR_DEVICE_UNAVAILABLE', notices.join(' '))
+      if (device === 'none') return startInProcess(processOptions, { notices, ...onFaultOf(options) })
       const driver = driverOf(processOptions.guest, processOptions.deviceGeneration ?? 'sev-guest')
       return startConfined(processOptions, { native: nativeParts(), mechanism: device, driver })
     },
   }
+}
+
+function onFaultOf({ onFault }: RunnerOptions): Pick<RunnerOptions, 'onFault'> {
+  return onFault === undefined ? {} : { onFault }
 }
 
 function nativeParts(): NativeParts {

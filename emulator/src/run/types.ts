@@ -11,13 +11,14 @@ export interface ConfidentialRunner {
   createNetwork(options: NetworkOptions): Promise<GroupNetwork>
   /**
    * Resolves when the program was started (its `exec` succeeded). Rejects with a RunnerError: ERR_COMMAND_NOT_FOUND,
-   * ERR_COMMAND_NOT_EXECUTABLE, ERR_WORKING_DIRECTORY, ERR_DEVICE_UNAVAILABLE, ERR_CONFINEMENT.
+   * ERR_COMMAND_NOT_EXECUTABLE, ERR_WORKING_DIRECTORY, ERR_DEVICE_UNAVAILABLE, ERR_CONFINEMENT. Where the machine has no
+   * device below the system call, the program's module is run in a thread of this process instead.
    */
   start(options: ProcessOptions): Promise<ConfidentialProcess>
 }
 
 export interface RunnerCapabilities {
-  /** How the device is made to exist. */
+  /** How the device is made to exist below the system call; `none`: only programs that have a module can be run, in process. */
   readonly device: DeviceMechanism | 'none'
   readonly networkNamespace: boolean
   /** One sentence for each thing that is missing, for a person: names the kernel feature. */
@@ -45,6 +46,8 @@ export interface ProcessOptions {
   /** The program's whole environment. */
   readonly env: Readonly<Record<string, string>>
   readonly cwd?: string
+  /** The same program for a machine where nothing can stand below the system call. */
+  readonly module?: ProgramModule
   /** The guest whose processor answers the device. */
   readonly guest: VirtualGuest
   /** Default `sev-guest`. */
@@ -59,8 +62,18 @@ export interface ProcessOptions {
   readonly signal?: AbortSignal
 }
 
+/**
+ * An ES module that is imported in a thread with the program's environment. When it exports `main`, that is called with
+ * a ModuleHost: the guest's processor is passed to it, not found.
+ */
+export interface ProgramModule {
+  /** `file:` URL. */
+  readonly url: string
+  readonly args?: readonly string[]
+}
+
 export interface ConfidentialProcess {
-  /** As the caller's PID namespace counts. */
+  /** As the caller's PID namespace counts; of a module, this process's own. */
   readonly pid: number
   /** Resolves when the program ended, everything it started with it, and its output was delivered. */
   readonly exit: Promise<ProcessExit>

@@ -4,6 +4,7 @@ import { seedResources } from '../../arm/index.ts'
 import { type Clock, type Journal, NO_FAULTS } from '../../core/index.ts'
 import { createEmulator } from '../../emulator.ts'
 import { startFunctionsHost } from '../../host/index.ts'
+import type { ConfidentialRunner } from '../../run/index.ts'
 import { denialTable } from '../denial-table.ts'
 import { type Answer, type DeploymentView, type FrontDoor, frontDoor } from './front-door.ts'
 import { type DemoInputs, readInputs } from './inputs.ts'
@@ -20,6 +21,8 @@ export interface DemoOptions {
   /** Folder of the Functions app (its `package.json` `main` is loaded). */
   readonly app: string
   readonly write?: (text: string) => void
+  /** What runs the containers; default: whatever this machine allows. */
+  readonly runner?: ConfidentialRunner
 }
 
 /** The longest that one operation may take before the run gives up. */
@@ -43,6 +46,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   await using emulator = await createEmulator({
     faults: options.tamper ? { tamper: options.tamper } : NO_FAULTS,
     journalFile: join(data, 'journal.jsonl'),
+    ...(options.runner && { runner: options.runner }),
     ...(inputs.world.subscriptionId && { seed: { subscriptionId: inputs.world.subscriptionId } }),
   })
   const { clock, journal } = emulator.context
