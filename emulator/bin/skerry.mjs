@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 // Runs on the Node that the package asks for, whatever the system's is: the one that npm installed beside it.
 import { spawn } from 'node:child_process'
-import { createRequire, enableCompileCache } from 'node:module'
+import module, { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major > 24 || (major === 24 && minor >= 5)) {
-  enableCompileCache?.()
+  // Absent in Node 20, where this file must still load.
+  module.enableCompileCache?.()
   const { main } = await import('../dist/cli/main.js')
   process.exitCode = await main(process.argv.slice(2))
 } else {
