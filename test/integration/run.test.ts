@@ -119,6 +119,11 @@ describe.each(mechanisms)('a program with the SNP device by %s', (mechanism) => 
     expect(await run(runner, ['sh', '-c', 'echo out; echo err >&2; exit 7'])).toMatchObject({ code: 7, signal: null })
   })
 
+  it('keeps the caller’s umask', async () => {
+    const mask = process.umask().toString(8).padStart(4, '0')
+    expect((await run(runner, ['sh', '-c', 'umask'])).lines).toEqual([mask])
+  })
+
   it('gives back the signal that ended it', async () => {
     expect(await run(runner, ['sh', '-c', 'kill -SEGV $$'])).toMatchObject({ code: null, signal: 'SIGSEGV' })
   })

@@ -53,7 +53,7 @@ int set_up_devices(const char *device, struct failure *failure) {
   for (int i = 0; i < COUNT(FOLDERS); i++) folders[i] = open_old(FOLDERS[i], S_IFDIR);
   int null = nodes[0];
   if (null < 0) return failed(failure, "device node (open /dev/null)");
-  umask(0);
+  const mode_t mask = umask(0);
   if (mount("tmpfs", "/dev", "tmpfs", MS_NOSUID | MS_STRICTATIME, "mode=755,size=64k") < 0)
     return failed(failure, "mount namespace (tmpfs over /dev)");
   for (int i = 0; i < COUNT(NODES); i++)
@@ -69,5 +69,6 @@ int set_up_devices(const char *device, struct failure *failure) {
     return failed(failure, "mount namespace (links of /dev)");
   for (int i = 0; i < COUNT(NODES); i++) close(nodes[i]);
   for (int i = 0; i < COUNT(FOLDERS); i++) close(folders[i]);
+  umask(mask);
   return 0;
 }
