@@ -36,7 +36,12 @@ export function createContainerGroups(ctx: AciContext, options: ContainerGroupsO
   const live = new Map<string, LiveGroup>()
   /** Secure values of groups that were stopped and may be started again. */
   const stoppedSecrets = new Map<string, ReadonlyMap<string, string>>()
-  const workDir = privateDirectory(options.workDir)
+  /** Made with the first group, so that an emulator that runs none leaves nothing behind. */
+  let madeDir: string | undefined
+  const workDir = () => {
+    madeDir ??= privateDirectory(options.workDir)
+    return madeDir
+  }
   let closed = false
 
   const time = () => new Date(clock.now()).toISOString()
@@ -122,7 +127,7 @@ export function createContainerGroups(ctx: AciContext, options: ContainerGroupsO
       const run = await launchGroup({
         ctx,
         options,
-        workDir,
+        workDir: workDir(),
         record,
         secureValue: (container, name) => group.secureValues.get(`${container}/${name}`),
         changed: (container, view) => showContainer(id, container, view),
@@ -294,7 +299,7 @@ export function createContainerGroups(ctx: AciContext, options: ContainerGroupsO
     async close() {
       await Promise.all([...live.keys()].map((id) => takeDown(id, true)))
       closed = true
-      rmSync(workDir, { recursive: true, force: true })
+      if (madeDir !== undefined) rmSync(madeDir, { recursive: true, force: true })
     },
     [Symbol.asyncDispose]: () => groups.close(),
   }
