@@ -1,13 +1,13 @@
 #!/usr/bin/env node
-// Runs on the Node that the package asks for, whatever the system's is: the one that npm installed beside it.
+// Runs on the Node that the package asks for, whatever the system's is: the one that npm installed beside it. This file
+// itself must load on Node 20, whose node:module has no enableCompileCache to import by name.
 import { spawn } from 'node:child_process'
 import module, { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major > 24 || (major === 24 && minor >= 5)) {
-  // Absent in Node 20, where this file must still load.
-  module.enableCompileCache?.()
+  module.enableCompileCache()
   const { main } = await import('../dist/cli/main.js')
   process.exitCode = await main(process.argv.slice(2))
 } else {
