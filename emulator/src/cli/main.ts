@@ -22,6 +22,7 @@ export async function main(args: readonly string[]): Promise<number> {
     code = value
   }
   const program = describe(exit)
+  process.stdout.on('error', ignoreClosedPipe)
   try {
     await program.parseAsync([...args], { from: 'user' })
     return code
@@ -60,6 +61,11 @@ Run your own program as if in a confidential container:
   for (const command of program.commands)
     command.exitOverride().showHelpAfterError(`(skerry ${command.name()} --help explains)`)
   return program
+}
+
+/** `skerry explain | head`: who reads has had enough, and that is no failure. */
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error
 }
 
 /** A program that cannot be started ends as it would under a shell (POSIX, 2.8.2). */
