@@ -11,14 +11,22 @@ export interface TestRunner extends ConfidentialRunner {
   readonly started: readonly ProcessOptions[]
   /** Processes that have not ended. */
   readonly alive: ReadonlySet<number>
+  /** Lets no program start until the function that it returns is called. */
+  pause(): () => void
 }
 
 export function createTestRunner(options: { readonly networkNamespace?: boolean } = {}): TestRunner {
   const started: ProcessOptions[] = []
   const alive = new Set<number>()
+  let gate: Promise<void> = Promise.resolve()
   return {
     started,
     alive,
+    pause() {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      gate = promise
+      return resolve
+    },
     capabilities: async () => ({
       device: 'none',
       networkNamespace: options.networkNamespace ?? false,
@@ -27,6 +35,7 @@ export function createTestRunner(options: { readonly networkNamespace?: boolean 
     createNetwork: async () => ({ setHostNames: () => undefined, [Symbol.asyncDispose]: async () => undefined }),
     async start(process) {
       started.push(process)
+      await gate
       return await startPlainly(process, alive)
     },
   }

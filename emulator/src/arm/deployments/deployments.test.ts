@@ -78,6 +78,7 @@ describe('a deployment', () => {
     await ended()
   })
   it('of a name that is still running is a conflict', async () => {
+    const goOn = arm.runner.pause()
     const group = {
       type: 'Microsoft.ContainerInstance/containerGroups',
       apiVersion: '2023-05-01',
@@ -89,6 +90,7 @@ describe('a deployment', () => {
       status: 409,
       code: 'DeploymentActive',
     })
+    goOn()
     await ended()
   })
   it('assigns a role to an identity that it makes, on a vault that is there', async () => {
