@@ -8,6 +8,11 @@ import { dirname, join } from 'node:path'
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major > 24 || (major === 24 && minor >= 5)) {
   module.enableCompileCache()
+  if (process.channel) {
+    // Started by the other branch: what waits for that process must not outlive it, however it ends.
+    process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
+    process.channel.unref()
+  }
   const { main } = await import('../dist/cli/main.js')
   process.exitCode = await main(process.argv.slice(2))
 } else {
@@ -17,7 +22,7 @@ if (major > 24 || (major === 24 && minor >= 5)) {
     process.exit(1)
   }
   const child = spawn(node, process.argv.slice(1), {
-    stdio: 'inherit',
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: { ...process.env, SKERRY_RESPAWNED: '1' },
   })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
