@@ -1,4 +1,5 @@
 // The Functions app: importing a module registers what it defines. Loaded by package.json `main`, as one bundle.
+import './activities/register.ts'
 import './entities/deployment.ts'
 import './entities/registry.ts'
 import './orchestrators/import-key.ts'

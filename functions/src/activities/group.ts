@@ -1,50 +1,7 @@
 import { clients } from '../azure/clients.ts'
+import { parseGroupId } from '../azure/group-id.ts'
 import { done, found, refused } from '../azure/outcome.ts'
-import { activity } from './register.ts'
-
-interface StartInput {
-  readonly subscriptionId: string
-  readonly resourceGroup: string
-  readonly deploymentName: string
-  readonly template: Record<string, unknown>
-  readonly parameters: Record<string, { readonly value: unknown }>
-}
-
-/** Hands the template to ARM and returns when ARM has taken it. The same PUT again is the same deployment. */
-export const startDeployment = activity<StartInput, null>('startDeployment', async (input) => {
-  const { deployments } = clients.deployments(input.subscriptionId)
-  const current = await found(() => deployments.get(input.resourceGroup, input.deploymentName))
-  // An earlier delivery got through: ARM refuses a second PUT while the first one runs.
-  if (current && !isTerminal(current.properties?.provisioningState)) return done(null)
-  const poller = deployments.createOrUpdate(input.resourceGroup, input.deploymentName, {
-    properties: { mode: 'Incremental', template: input.template, parameters: input.parameters },
-  })
-  await poller.submitted()
-  return done(null)
-})
-
-export interface DeploymentView {
-  readonly state: string
-  readonly failure?: string
-  /** ARM id of the container group that came out of it. */
-  readonly groupId?: string
-}
-
-export const readDeployment = activity<
-  { subscriptionId: string; resourceGroup: string; deploymentName: string },
-  DeploymentView
->('readDeployment', async ({ subscriptionId, resourceGroup, deploymentName }) => {
-  const { properties } = await clients.deployments(subscriptionId).deployments.get(resourceGroup, deploymentName)
-  const groupId = properties?.outputResources?.find(({ id }) =>
-    /\/Microsoft\.ContainerInstance\/containerGroups\//i.test(id ?? ''),
-  )?.id
-  const failure = properties?.error ? deepestMessage(properties.error) : undefined
-  return done({
-    state: properties?.provisioningState ?? 'Unknown',
-    ...(failure && { failure }),
-    ...(groupId && { groupId }),
-  })
-})
+import { activity } from './activity.ts'
 
 export interface GroupView {
   readonly provisioningState: string
@@ -53,6 +10,7 @@ export interface GroupView {
   readonly trouble: readonly string[]
 }
 
+/** How the group stands; null when there is none of that id. */
 export const readGroup = activity<{ groupId: string }, GroupView | null>('readGroup', async ({ groupId }) => {
   const id = parseGroupId(groupId)
   if (!id) return refused('ERR_GROUP_ID', `not the id of a container group: ${groupId}`)
@@ -79,37 +37,3 @@ export const deleteGroup = activity<{ groupId: string }, null>('deleteGroup', as
     await containerGroups.beginDelete(id.resourceGroup, id.name)
   return done(null)
 })
-
-export function isTerminal(provisioningState: string | undefined): boolean {
-  return /^(succeeded|failed|canceled)$/i.test(provisioningState ?? '')
-}
-
-export function parseGroupId(id: string): { subscriptionId: string; resourceGroup: string; name: string } | undefined {
-  const match =
-    /^\/subscriptions\/([^/]+)\/resourceGroups\/([^/]+)\/providers\/Microsoft\.ContainerInstance\/containerGroups\/([^/]+)$/i.exec(
-      id,
-    )
-  return match ? { subscriptionId: match[1]!, resourceGroup: match[2]!, name: match[3]! } : undefined
-}
-
-interface NestedError {
-  readonly code?: string
-  readonly message?: string
-  readonly details?: readonly NestedError[]
-}
-
-/** ARM nests the cause, sometimes as a JSON document in a message: the innermost one is what a person wants. */
-export function deepestMessage(error: NestedError): string {
-  const inner = error.details?.[0]
-  if (inner) return deepestMessage(inner)
-  const message = error.message ?? ''
-  if (message.trimStart().startsWith('{')) {
-    try {
-      const parsed = JSON.parse(message) as { error?: NestedError }
-      if (parsed.error) return deepestMessage(parsed.error)
-    } catch {
-      // Not JSON after all: the text itself is the message.
-    }
-  }
-  return [error.code, message].filter(Boolean).join(': ')
-}

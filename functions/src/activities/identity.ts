@@ -3,7 +3,7 @@ import { DEPLOYMENT_TAG } from '../azure/operation-id.ts'
 import { done, found, refused } from '../azure/outcome.ts'
 import type { IdentityReference } from '../deployment/record.ts'
 import { parseIdentityId } from '../deployment/template.ts'
-import { activity } from './register.ts'
+import { activity } from './activity.ts'
 
 /** Finds the user-assigned identity, or makes it, tagged with the deployment, so that a repetition knows it as its own. */
 export const ensureIdentity = activity<{ identityId: string; location: string; deployment: string }, IdentityReference>(

@@ -5,7 +5,7 @@ import { DEPLOYMENT_TAG, OPERATION_TAG } from '../azure/operation-id.ts'
 import { done, found, type Outcome, refused } from '../azure/outcome.ts'
 import type { KeyReference, KeySpec, VaultReference } from '../deployment/record.ts'
 import { encodeReleasePolicy } from '../deployment/release-policy.ts'
-import { activity } from './register.ts'
+import { activity } from './activity.ts'
 
 interface EnsureKeyInput {
   readonly vault: VaultReference
@@ -79,6 +79,8 @@ interface RemoveKeyInput {
   readonly vault: VaultReference
   readonly key: KeyReference
   readonly purge: boolean
+  /** It was deleted by an earlier teardown: a live key of that name is another's by now, and left alone. */
+  readonly deletedBefore: boolean
 }
 
 /** Where a key stands after a teardown. `deleting`: the vault has not finished yet, ask again. */
@@ -87,9 +89,10 @@ export type KeyState = 'deleting' | 'deleted' | 'purged'
 /** Soft-deletes a key that this deployment made (purges it only if asked); repeated until it says more than `deleting`. */
 export const removeKey = activity<RemoveKeyInput, { state: KeyState; scheduledPurgeDate?: string }>(
   'removeKey',
-  async ({ vault, key, purge }): Promise<Outcome<{ state: KeyState; scheduledPurgeDate?: string }>> => {
+  async ({ vault, key, purge, deletedBefore }): Promise<Outcome<{ state: KeyState; scheduledPurgeDate?: string }>> => {
     const client = clients.keys(vault.url)
     const deleted = await found(() => client.getDeletedKey(key.name))
+    if (deletedBefore && deleted?.properties.version !== key.version) return done({ state: 'purged' })
     if (!deleted) {
       const live = await found(() => client.getKey(key.name))
       if (!live) return done({ state: 'purged' })

@@ -1,6 +1,6 @@
 import { hostDataOfCcePolicy } from '@skerry/guest/wire'
 import { done, refused } from '../azure/outcome.ts'
-import { activity } from './register.ts'
+import { activity } from './activity.ts'
 
 /** HOST_DATA that a guest with this CCE policy will report: SHA-256 of the decoded policy, lower-case hex. */
 export const digestCcePolicy = activity<{ ccePolicy: string }, { hostData: string }>(

@@ -1,8 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { clients } from '../azure/clients.ts'
+import { parseGroupId } from '../azure/group-id.ts'
 import { done, refused } from '../azure/outcome.ts'
 import type { KeyReference, KeySpec } from '../deployment/record.ts'
-import { activity } from './register.ts'
+import { activity } from './activity.ts'
 
 export interface Challenge {
   readonly keyVersion: string
@@ -58,9 +59,11 @@ interface ReadProofInput {
 export const readProof = activity<ReadProofInput, Sighting>(
   'readProof',
   async ({ groupId, container, plaintextSha256 }) => {
-    const id = /^\/subscriptions\/([^/]+)\/resourceGroups\/([^/]+)\/.*\/([^/]+)$/i.exec(groupId)
+    const id = parseGroupId(groupId)
     if (!id) return refused('ERR_GROUP_ID', `not the id of a container group: ${groupId}`)
-    const { content = '' } = await clients.groups(id[1]!).containers.listLogs(id[2]!, id[3]!, container, { tail: 200 })
+    const { content = '' } = await clients
+      .groups(id.subscriptionId)
+      .containers.listLogs(id.resourceGroup, id.name, container, { tail: 200 })
     return done(sightingOf(content, plaintextSha256))
   },
 )

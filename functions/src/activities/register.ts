@@ -1,19 +1,35 @@
 import * as df from 'durable-functions'
-import { askAzure, type Outcome } from '../azure/outcome.ts'
+import type { Activity } from './activity.ts'
+import { cancelDeployment, readDeployment, startDeployment, validateTemplate } from './deployment.ts'
+import { deleteGroup, readGroup } from './group.ts'
+import { ensureIdentity, removeIdentity } from './identity.ts'
+import { ensureKey, removeKey, rotateKey, updateReleasePolicy } from './key.ts'
+import { digestCcePolicy } from './policy.ts'
+import { makeChallenge, readProof } from './proof.ts'
+import { assignReleaseRole, removeRole } from './role.ts'
+import { checkResourceGroup, findVault } from './vault.ts'
 
-/**
- * An activity: a name, and one operation on Azure that is safe to repeat. Durable delivers it at least once, so each one
- * looks for its own effect before it makes one.
- */
-export interface Activity<Input, Output> {
-  readonly name: string
-  readonly run: (input: Input) => Promise<Outcome<Output>>
-}
+// Registered here and not where they are written, so that a test may run one where there is no Functions host.
+const ACTIVITIES: readonly Activity<never, unknown>[] = [
+  assignReleaseRole,
+  cancelDeployment,
+  checkResourceGroup,
+  deleteGroup,
+  digestCcePolicy,
+  ensureIdentity,
+  ensureKey,
+  findVault,
+  makeChallenge,
+  readDeployment,
+  readGroup,
+  readProof,
+  removeIdentity,
+  removeKey,
+  removeRole,
+  rotateKey,
+  startDeployment,
+  updateReleasePolicy,
+  validateTemplate,
+]
 
-export function activity<Input, Output>(
-  name: string,
-  run: (input: Input) => Promise<Outcome<Output>>,
-): Activity<Input, Output> {
-  df.app.activity(name, { handler: (input: unknown) => askAzure(() => run(input as Input)) })
-  return { name, run }
-}
+for (const { name, run } of ACTIVITIES) df.app.activity(name, { handler: (input: unknown) => run(input as never) })

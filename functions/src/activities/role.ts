@@ -8,7 +8,7 @@ import { clients, credential } from '../azure/clients.ts'
 import { nameBasedUuid } from '../azure/operation-id.ts'
 import { codeOf, done, found, type Outcome, refused } from '../azure/outcome.ts'
 import type { RoleReference, VaultReference } from '../deployment/record.ts'
-import { activity } from './register.ts'
+import { activity } from './activity.ts'
 
 /** Built-in roles that may release a key and nothing else (Azure built-in roles; Managed HSM local RBAC built-in roles). */
 const RELEASE_ROLE = {
@@ -21,6 +21,8 @@ interface AssignInput {
   readonly vault: VaultReference
   readonly keyName: string
   readonly principalId: string
+  /** Part of the assignment's name, so that two deployments of one identity never take each other's for their own. */
+  readonly deployment: string
 }
 
 /** Lets the group's identity release keys of the vault (scope: the vault; on a managed HSM, the one key). */
@@ -28,10 +30,15 @@ export const assignReleaseRole = activity<AssignInput, RoleReference>('assignRel
   input.vault.kind === 'vault' ? assignOnVault(input) : assignOnManagedHsm(input),
 )
 
-async function assignOnVault({ subscriptionId, vault, principalId }: AssignInput): Promise<Outcome<RoleReference>> {
+async function assignOnVault({
+  subscriptionId,
+  vault,
+  principalId,
+  deployment,
+}: AssignInput): Promise<Outcome<RoleReference>> {
   const { roleAssignments } = clients.roles(subscriptionId)
   const role = RELEASE_ROLE.vault
-  const name = nameBasedUuid(vault.id, principalId, role.id)
+  const name = nameBasedUuid(vault.id, principalId, role.id, deployment)
   const reference = {
     id: `${vault.id}/providers/Microsoft.Authorization/roleAssignments/${name}`,
     roleName: role.name,
@@ -54,10 +61,15 @@ async function assignOnVault({ subscriptionId, vault, principalId }: AssignInput
   }
 }
 
-async function assignOnManagedHsm({ vault, keyName, principalId }: AssignInput): Promise<Outcome<RoleReference>> {
+async function assignOnManagedHsm({
+  vault,
+  keyName,
+  principalId,
+  deployment,
+}: AssignInput): Promise<Outcome<RoleReference>> {
   const role = RELEASE_ROLE.managedHsm
   const scope = `/keys/${keyName}`
-  const name = nameBasedUuid(vault.id, scope, principalId, role.id)
+  const name = nameBasedUuid(vault.id, scope, principalId, role.id, deployment)
   const id = `${vault.url}${scope}/providers/Microsoft.Authorization/roleAssignments/${name}`
   const answer = await managedHsm('PUT', id, {
     properties: {
@@ -65,8 +77,10 @@ async function assignOnManagedHsm({ vault, keyName, principalId }: AssignInput):
       roleDefinitionId: `Microsoft.KeyVault/providers/Microsoft.Authorization/roleDefinitions/${role.id}`,
     },
   })
-  if (answer.status >= 300 && answer.code !== 'RoleAssignmentExists') return refused(answer.code, answer.message)
-  return done({ id, roleName: role.name, scope, created: true })
+  const exists = answer.status === 409 && answer.code === 'RoleAssignmentExists'
+  if (answer.status >= 300 && !exists) return refused(answer.code, answer.message)
+  const created = !exists || (await managedHsm('GET', id)).status === 200
+  return done({ id, roleName: role.name, scope, created })
 }
 
 export const removeRole = activity<{ subscriptionId: string; role: RoleReference }, null>(
@@ -86,7 +100,7 @@ export const removeRole = activity<{ subscriptionId: string; role: RoleReference
  * Managed HSM's local RBAC (data plane, api-version 7.4): no published JavaScript client of ours to reach it with today,
  * so the pipeline that all Azure clients are built on is used directly.
  */
-async function managedHsm(method: 'PUT' | 'DELETE', url: string, body?: unknown) {
+async function managedHsm(method: 'GET' | 'PUT' | 'DELETE', url: string, body?: unknown) {
   const token = await credential().getToken('https://managedhsm.azure.net/.default')
   const request = createPipelineRequest({
     url: `${url}?api-version=7.4`,

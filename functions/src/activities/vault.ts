@@ -1,7 +1,7 @@
 import { clients } from '../azure/clients.ts'
 import { done, refused } from '../azure/outcome.ts'
 import type { VaultReference } from '../deployment/record.ts'
-import { activity } from './register.ts'
+import { activity } from './activity.ts'
 
 /** Finds the vault or managed HSM that answers at `vaultHost` in the subscription: its ARM id is the scope of the role. */
 export const findVault = activity<{ subscriptionId: string; vaultHost: string }, VaultReference>(

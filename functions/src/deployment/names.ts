@@ -4,7 +4,6 @@ export const ORCHESTRATION = {
   upgrade: 'upgrade',
   rotate: 'rotate',
   teardown: 'teardown',
-  rotationSweep: 'rotationSweep',
   importKey: 'importKey',
 } as const
 

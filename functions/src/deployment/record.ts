@@ -55,7 +55,12 @@ export interface Effects {
   readonly key?: KeyReference
   readonly group?: { readonly id: string; readonly state: string }
   readonly proof?: ProofReference
+  /** What of this was taken away again: what bears its name by now is another's. */
+  readonly gone?: readonly Removable[]
 }
+
+/** What a deployment can make, and take away again. */
+export type Removable = 'group' | 'key' | 'role' | 'identity'
 
 export interface VaultReference {
   readonly kind: 'vault' | 'managedHsm'

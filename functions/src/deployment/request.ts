@@ -7,6 +7,7 @@ import {
   WireError,
 } from '@skerry/guest/wire'
 import * as v from 'valibot'
+import { sameId } from '../azure/group-id.ts'
 import { type Fault, Problem } from '../problem.ts'
 import type { DeploymentSpec, KeySpec } from './record.ts'
 import { escapeMember, findSecrets, findSecureParameters, isObject } from './secrets.ts'
@@ -58,7 +59,11 @@ export async function readDeploymentRequest(body: unknown, subscriptionId: strin
 export async function readUpgradeRequest(body: unknown, current: DeploymentSpec): Promise<DeploymentSpec> {
   refuseSecrets(body)
   const request = parse(UpgradeBody, body)
-  return await assemble({ ...current, ...request }, { key: current.key, claims: current.key.claims })
+  const spec = await assemble({ ...current, ...request }, { key: current.key, claims: current.key.claims })
+  if (sameId(spec.reading.identityId, current.reading.identityId)) return spec
+  const pointer = `${spec.reading.groupPointer}/identity/userAssignedIdentities`
+  const detail = `must stay ${current.reading.identityId}: that identity may release the key`
+  throw invalid([{ code: 'ERR_IDENTITY_CHANGED', pointer, detail }])
 }
 
 /** A key alone: its description, and the host data that its policy will ask for. */

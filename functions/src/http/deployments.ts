@@ -4,6 +4,7 @@ import * as df from 'durable-functions'
 import { instanceIdOf, ORCHESTRATION } from '../deployment/names.ts'
 import type { DeploymentRecord } from '../deployment/record.ts'
 import { readDeploymentRequest, readUpgradeRequest } from '../deployment/request.ts'
+import { standing } from '../deployment/standing.ts'
 import { Problem } from '../problem.ts'
 import { readSettings } from '../settings.ts'
 import { deploymentNames, recordOf, requireRecord, startOperation, statusOf } from './durable.ts'
@@ -29,12 +30,10 @@ route('createDeployment', 'POST', 'deployments', async (request, client) => {
   const settings = readSettings()
   const spec = await readDeploymentRequest(await readJson(request), settings.subscriptionId)
   const existing = await recordOf(client, spec.name)
-  // A deployment that was taken back or torn down holds nothing any more: its name is free.
-  if (
-    existing &&
-    !isRunning(await statusOf(client, instanceIdOf(spec.name))) &&
-    !['Deleted', 'Failed'].includes(existing.phase)
-  ) {
+  // One that was taken back or torn down has nothing in Azure any more: its name is free.
+  const ended = existing?.phase === 'Deleted' || existing?.phase === 'Failed'
+  const free = existing === undefined || (ended && standing(existing.effects).length === 0)
+  if (!free && !isRunning(await statusOf(client, instanceIdOf(spec.name)))) {
     throw new Problem(409, 'ERR_EXISTS', `Deployment ${spec.name} exists; upgrade it, or delete it first.`)
   }
   await startOperation(client, spec.name, ORCHESTRATION.provision, {
@@ -69,7 +68,7 @@ route('upgradeDeployment', 'POST', 'deployments/{name}/upgrade', async (request,
     record,
     spec,
     pace,
-    operation: `u${randomUUID().slice(0, 8)}`,
+    operation: randomUUID(),
   })
   return accepted(record.spec.name, 'Upgrading')
 })
@@ -77,7 +76,7 @@ route('upgradeDeployment', 'POST', 'deployments/{name}/upgrade', async (request,
 route('rotateDeployment', 'POST', 'deployments/{name}/rotate', async (request, client) => {
   const { pace } = readSettings()
   const record = await requireRunning(client, request.params.name ?? '')
-  await startOperation(client, record.spec.name, ORCHESTRATION.rotate, { record, pace })
+  await startOperation(client, record.spec.name, ORCHESTRATION.rotate, { record, pace, operation: randomUUID() })
   return accepted(record.spec.name, 'Rotating')
 })
 
@@ -94,8 +93,8 @@ route('deleteDeployment', 'DELETE', 'deployments/{name}', async (request, client
 /** @throws Problem 404, or 409 when there is no running group to act on */
 async function requireRunning(client: df.DurableClient, name: string): Promise<DeploymentRecord> {
   const record = await requireRecord(client, name)
-  const groupStands = record.effects.group !== undefined && record.effects.group.state !== 'Deleted'
-  if (!groupStands || record.phase === 'Deleted') {
+  const { effects } = record
+  if (!standing(effects).includes('group') || effects.proof === undefined) {
     throw new Problem(409, 'ERR_NOT_RUNNING', `Deployment ${name} is ${record.phase}: it has no running group.`)
   }
   return record

@@ -48,10 +48,29 @@ export async function startOperation(
   orchestration: string,
   input: unknown,
 ): Promise<void> {
-  const instanceId = instanceIdOf(name)
-  const status = await statusOf(client, instanceId)
-  if (isRunning(status)) {
-    throw new Problem(409, 'ERR_BUSY', `Deployment ${name} is busy: ${status?.name ?? 'an operation'} is running.`)
+  await startOnce(client, orchestration, instanceIdOf(name), input, `Deployment ${name}`)
+}
+
+/**
+ * Starts an orchestration under an instance id of its own.
+ * @throws Problem 409 while one of that id runs, also when it was started between the look and the start
+ */
+export async function startOnce(
+  client: DurableClient,
+  orchestration: string,
+  instanceId: string,
+  input: unknown,
+  what: string,
+): Promise<void> {
+  const refuseIfBusy = async () => {
+    const status = await statusOf(client, instanceId)
+    if (isRunning(status)) throw new Problem(409, 'ERR_BUSY', `${what} is busy: ${status?.name} is running.`)
   }
-  await client.startNew(orchestration, { instanceId, input })
+  await refuseIfBusy()
+  try {
+    await client.startNew(orchestration, { instanceId, input })
+  } catch (error) {
+    await refuseIfBusy()
+    throw error
+  }
 }

@@ -7,7 +7,7 @@ import type { KeyReference } from '../deployment/record.ts'
 import { readKeyRequest } from '../deployment/request.ts'
 import { Problem } from '../problem.ts'
 import { readSettings } from '../settings.ts'
-import { statusOf } from './durable.ts'
+import { startOnce, statusOf } from './durable.ts'
 import { readJson, respond } from './respond.ts'
 import { isRunning } from './view.ts'
 
@@ -24,12 +24,8 @@ app.http('createKey', {
       const client = df.getClient(context)
       const { key, hostData } = await readKeyRequest(await readJson(request))
       const instanceId = importInstanceIdOf(key.name, key.vaultHost)
-      if (isRunning(await statusOf(client, instanceId)))
-        throw new Problem(409, 'ERR_BUSY', `Key ${key.name} is being made.`)
-      await client.startNew(ORCHESTRATION.importKey, {
-        instanceId,
-        input: { subscriptionId, key, hostData, operation: randomUUID(), pace },
-      })
+      const start = { subscriptionId, key, hostData, operation: randomUUID(), pace }
+      await startOnce(client, ORCHESTRATION.importKey, instanceId, start, `Key ${key.name}`)
       const location = `/api/keys/${key.vaultHost}/${key.name}`
       return { status: 202, headers: { location, 'retry-after': '1' }, jsonBody: { name: key.name, location } }
     }),

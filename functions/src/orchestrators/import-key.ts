@@ -1,11 +1,12 @@
 import * as df from 'durable-functions'
 import { ensureKey } from '../activities/key.ts'
 import { findVault } from '../activities/vault.ts'
-import type { Outcome } from '../azure/outcome.ts'
+import { type Outcome, refused } from '../azure/outcome.ts'
 import { ORCHESTRATION } from '../deployment/names.ts'
 import type { KeyReference, KeySpec, VaultReference } from '../deployment/record.ts'
 import { releasePolicyOf } from '../deployment/release-policy.ts'
 import type { Pace } from '../settings.ts'
+import { reasonOf } from './reason.ts'
 import type { Steps } from './story.ts'
 
 export interface ImportKeyInput {
@@ -19,6 +20,14 @@ export interface ImportKeyInput {
 
 /** A key alone, from an import configuration: made in the vault under its release policy. */
 export function* importKey(context: df.OrchestrationContext): Steps<Outcome<KeyReference>> {
+  try {
+    return yield* makeKey(context)
+  } catch (error) {
+    return refused('ERR_ACTIVITY', reasonOf(error))
+  }
+}
+
+function* makeKey(context: df.OrchestrationContext): Steps<Outcome<KeyReference>> {
   const { subscriptionId, key, hostData, operation, pace } = context.df.getInput<ImportKeyInput>()!
   const retry = new df.RetryOptions(Math.max(1, pace.retrySeconds * 1000), 4)
   const vault = (yield context.df.callActivityWithRetry(findVault.name, retry, {

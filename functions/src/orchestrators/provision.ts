@@ -8,8 +8,8 @@ import { ORCHESTRATION } from '../deployment/names.ts'
 import type { DeploymentSpec } from '../deployment/record.ts'
 import { releasePolicyOf } from '../deployment/release-policy.ts'
 import type { Pace } from '../settings.ts'
-import { rollOut } from './rollout.ts'
-import { StepFailed, type Steps, Story } from './story.ts'
+import { checkTemplate, rollOut } from './rollout.ts'
+import { failureOf, StepFailed, type Steps, Story } from './story.ts'
 import { undo } from './undo.ts'
 
 export interface ProvisionInput {
@@ -34,11 +34,11 @@ export function* provision(context: df.OrchestrationContext): Steps<{ phase: str
   yield* story.save()
   try {
     yield* build(story, spec, operation)
-    yield* rollOut(story, spec, story.effects.key!, spec.name)
+    yield* rollOut(story, { spec, key: story.effects.key!, deploymentName: spec.name, operation })
     story.amend({ phase: 'Running', keyVersionSince: story.now().toISOString() })
   } catch (error) {
     if (!(error instanceof StepFailed)) throw error
-    story.amend({ phase: 'Undoing', failure: { step: error.step, code: error.code, reason: error.message } })
+    story.amend({ phase: 'Undoing', failure: failureOf(error) })
     yield* takeBack(story)
     story.amend({ phase: 'Failed' })
   }
@@ -67,10 +67,18 @@ function* build(story: Story, spec: DeploymentSpec, operation: string): Steps<vo
   story.learn({ identity })
   const role = yield* story.step(
     'release role',
-    story.call(assignReleaseRole, { subscriptionId, vault, keyName: key.name, principalId: identity.principalId }),
+    story.call(assignReleaseRole, {
+      subscriptionId,
+      vault,
+      keyName: key.name,
+      principalId: identity.principalId,
+      deployment: name,
+    }),
     ({ roleName, scope }) => `${roleName} on ${scope}`,
   )
   story.learn({ role })
+  // After the identity, which the template names: what ARM cannot deploy ends here, before there is a key.
+  const groupId = yield* story.step('check template', checkTemplate(story, spec, name), (id) => id ?? 'valid')
   const { hostData } = yield* story.step(
     'digest CCE policy',
     story.call(digestCcePolicy, { ccePolicy: spec.reading.ccePolicy }),
@@ -84,6 +92,8 @@ function* build(story: Story, spec: DeploymentSpec, operation: string): Steps<vo
     ({ id }) => id,
   )
   story.learn({ key: made })
+  // From here on a group of that id is this deployment's, however far its making gets.
+  if (groupId !== undefined) story.learn({ group: { id: groupId, state: 'Planned' } })
 }
 
 /** Undo in reverse; what cannot be undone is told, and does not hide the first failure. */

@@ -4,11 +4,13 @@ import { ORCHESTRATION } from '../deployment/names.ts'
 import type { DeploymentRecord } from '../deployment/record.ts'
 import type { Pace } from '../settings.ts'
 import { rollOut } from './rollout.ts'
-import { StepFailed, type Steps, Story } from './story.ts'
+import { failureOf, StepFailed, type Steps, Story } from './story.ts'
 
 export interface RotateInput {
   readonly record: DeploymentRecord
   readonly pace: Pace
+  /** Names this run. */
+  readonly operation: string
 }
 
 /**
@@ -16,7 +18,7 @@ export interface RotateInput {
  * The old version stays in the vault, so that a failed rotation takes nothing from a running group.
  */
 export function* rotate(context: df.OrchestrationContext): Steps<{ phase: string }> {
-  const { record, pace } = context.df.getInput<RotateInput>()!
+  const { record, pace, operation } = context.df.getInput<RotateInput>()!
   const { failure: _earlier, ...kept } = record
   const story = new Story(context, pace, { ...kept, phase: 'Rotating', operation: 'rotate' })
   yield* story.save()
@@ -34,11 +36,12 @@ export function* rotate(context: df.OrchestrationContext): Steps<{ phase: string
       keyVersionSince: at,
       rotations: [...record.rotations, { at, fromVersion: key.version, toVersion: next.version }],
     })
-    yield* rollOut(story, record.spec, next, `${record.spec.name}-r${record.rotations.length + 1}`)
+    const { spec, rotations } = record
+    yield* rollOut(story, { spec, key: next, deploymentName: `${spec.name}-r${rotations.length + 1}`, operation })
     story.amend({ phase: 'Running' })
   } catch (error) {
     if (!(error instanceof StepFailed)) throw error
-    story.amend({ phase: 'Failed', failure: { step: error.step, code: error.code, reason: error.message } })
+    story.amend({ phase: 'Failed', failure: failureOf(error) })
   }
   yield* story.save()
   return { phase: story.record.phase }

@@ -1,9 +1,10 @@
 import * as df from 'durable-functions'
-import type { Activity } from '../activities/register.ts'
+import type { Activity } from '../activities/activity.ts'
 import type { Outcome } from '../azure/outcome.ts'
 import { ENTITY, REGISTRY_KEY } from '../deployment/names.ts'
-import type { DeploymentRecord, Effects, Operation, Phase, Step } from '../deployment/record.ts'
+import type { DeploymentRecord, Effects, Operation, Phase, Removable, Step } from '../deployment/record.ts'
 import type { Pace } from '../settings.ts'
+import { reasonOf } from './reason.ts'
 
 /** What a generator of ours may yield, and what it returns. */
 export type Steps<T> = Generator<df.Task, T, unknown>
@@ -19,6 +20,11 @@ export class StepFailed extends Error {
     this.step = step
     this.code = code
   }
+}
+
+/** The failure as the record tells it. */
+export function failureOf({ step, code, message }: StepFailed): NonNullable<DeploymentRecord['failure']> {
+  return { step, code, reason: message }
 }
 
 /** What `GET /api/deployments/{name}` shows while the orchestration runs. Kept small: Durable allows 16 KB. */
@@ -56,8 +62,15 @@ export class Story {
     return this.#pace
   }
 
+  /** Keeps what was found or made, in the entity too: an orchestration that is ended by hand leaves word of it. */
   learn(effects: Partial<Effects>): void {
     this.#record = { ...this.#record, effects: { ...this.#record.effects, ...effects } }
+    this.#context.df.signalEntity(this.#entity, 'learn', effects)
+  }
+
+  /** Notes that something was taken away again. */
+  forget(name: Removable, effects: Partial<Effects> = {}): void {
+    this.learn({ ...effects, gone: [...new Set([...(this.effects.gone ?? []), name])] })
   }
 
   amend(change: Partial<DeploymentRecord>): void {
@@ -120,8 +133,12 @@ export class Story {
   *save(): Steps<void> {
     this.#record = { ...this.#record, steps: [...this.#steps], updatedAt: this.#now() }
     const { name } = this.#record.spec
-    yield this.#context.df.callEntity(new df.EntityId(ENTITY.deployment, name), 'put', this.#record)
+    yield this.#context.df.callEntity(this.#entity, 'put', this.#record)
     yield this.#context.df.callEntity(new df.EntityId(ENTITY.registry, REGISTRY_KEY), 'add', { name })
+  }
+
+  get #entity(): df.EntityId {
+    return new df.EntityId(ENTITY.deployment, this.#record.spec.name)
   }
 
   #now(): string {
@@ -132,14 +149,4 @@ export class Story {
     const progress: Progress = { operation: this.#record.operation, phase: this.#record.phase, steps: [...this.#steps] }
     this.#context.df.setCustomStatus(progress)
   }
-}
-
-/**
- * The words of a failed activity without Durable's wrapping (`Activity function 'x' failed: … \n details`), and without
- * what follows the first line: details are a stack trace of the worker.
- */
-export function reasonOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error)
-  const unwrapped = message.replace(/^(?:Activity|Orchestrator) function '[^']*' failed:\s*/, '')
-  return unwrapped.split(/\r?\n/, 1)[0]!.trim().slice(0, 500)
 }

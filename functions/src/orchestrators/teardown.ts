@@ -2,7 +2,7 @@ import * as df from 'durable-functions'
 import { ORCHESTRATION } from '../deployment/names.ts'
 import type { DeploymentRecord } from '../deployment/record.ts'
 import type { Pace } from '../settings.ts'
-import { StepFailed, type Steps, Story } from './story.ts'
+import { failureOf, StepFailed, type Steps, Story } from './story.ts'
 import { undo } from './undo.ts'
 
 export interface TeardownInput {
@@ -23,7 +23,7 @@ export function* teardown(context: df.OrchestrationContext): Steps<{ phase: stri
     story.amend({ phase: 'Deleted', remains })
   } catch (error) {
     if (!(error instanceof StepFailed)) throw error
-    story.amend({ phase: 'Failed', failure: { step: error.step, code: error.code, reason: error.message } })
+    story.amend({ phase: 'Failed', failure: failureOf(error) })
   }
   yield* story.save()
   return { phase: story.record.phase }

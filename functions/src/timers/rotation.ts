@@ -1,18 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import { app } from '@azure/functions'
 import * as df from 'durable-functions'
+import { isDue } from '../deployment/due.ts'
 import { ORCHESTRATION } from '../deployment/names.ts'
-import type { DeploymentRecord } from '../deployment/record.ts'
 import { deploymentNames, recordOf, startOperation } from '../http/durable.ts'
 import { Problem } from '../problem.ts'
 import { readSettings } from '../settings.ts'
-
-const DAY_MS = 24 * 60 * 60 * 1000
-
-/** Whether the key version in use is old enough to be replaced. */
-export function isDue(record: DeploymentRecord, nowMs: number, rotationAgeDays: number): boolean {
-  if (record.phase !== 'Running' || record.keyVersionSince === undefined) return false
-  return nowMs - Date.parse(record.keyVersionSince) >= rotationAgeDays * DAY_MS
-}
 
 /**
  * Starts a rotation for every recorded deployment whose key is due. Each is an orchestration of its own, under the
@@ -28,7 +21,7 @@ app.timer('rotateDueKeys', {
       const record = await recordOf(client, name)
       if (!record || !isDue(record, Date.now(), rotationAgeDays)) continue
       try {
-        await startOperation(client, name, ORCHESTRATION.rotate, { record, pace })
+        await startOperation(client, name, ORCHESTRATION.rotate, { record, pace, operation: randomUUID() })
         context.log(`rotation of ${name} started`)
       } catch (error) {
         // One busy deployment must not hold the others back; the next sweep finds it again.
