@@ -1,6 +1,6 @@
 import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { directoryFiles, runtimeDirectory } from '../core/index.ts'
+import { directoryFiles, isRunning, runtimeDirectory } from '../core/index.ts'
 
 /** What a running instance leaves in files of mode 0600, so that other commands of the same user find it. */
 export interface InstanceInfo {
@@ -93,12 +93,7 @@ function read(file: string): InstanceInfo | undefined {
   } catch {
     return undefined
   }
-  try {
-    process.kill(info.pid, 0)
-    return info
-  } catch {
-    return undefined
-  }
+  return isRunning(info.pid) ? info : undefined
 }
 
 /** In a shared place such as /tmp, a directory of that name could be somebody else's. */

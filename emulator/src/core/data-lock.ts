@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isRunning, startOf } from './process-life.ts'
 
 /** Thrown when another process holds the data directory. */
 export class DataDirectoryInUseError extends Error {
@@ -87,19 +88,9 @@ function parseHolder(content: string): Holder | undefined {
 }
 
 function isAlive({ pid, started }: Holder): boolean {
-  try {
-    process.kill(pid, 0)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false
-  }
+  if (!isRunning(pid)) return false
   const now = startOf(pid)
   return started === undefined || now === undefined || now === started
-}
-
-/** Start time in clock ticks since boot (proc_pid_stat(5), field 22); Linux only. */
-function startOf(pid: number): string | undefined {
-  const stat = readOr(`/proc/${pid}/stat`)
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
 }
 
 function readOr(file: string): string | undefined {

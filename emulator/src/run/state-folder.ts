@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { isRunning } from '../core/process-life.ts'
 
 /**
  * A folder for what lives as long as a network or a run (a hosts file, a security context). Its name says whose it is,
@@ -11,7 +12,7 @@ export function makeStateFolder(parent = tmpdir()): string {
   for (const name of readdirSync(parent)) {
     if (!name.startsWith(prefix)) continue
     const pid = Number(name.slice(prefix.length).split('-')[0])
-    if (!isAlive(pid)) removeOurs(join(parent, name))
+    if (!isRunning(pid)) removeOurs(join(parent, name))
   }
   return mkdtempSync(join(parent, `${prefix}${process.pid}-`))
 }
@@ -30,14 +31,5 @@ function pidNamespace(): string {
     return /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? '0'
   } catch {
     return '0'
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
   }
 }
