@@ -56,7 +56,28 @@ describe('the sidecar', () => {
   it('says that it is there', async () => {
     const response = await sidecar().app.request('http://localhost:8080/status')
     expect(response.status).toBe(200)
+    expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8')
     expect(await response.json()).toEqual({ message: 'Status OK' })
+  })
+
+  it.each([
+    ['with line breaks', { runtime_data: 'eyJh\nIjox\r\nfQ==\n' }],
+    ['with bits beyond its last byte', { runtime_data: 'eyJhIjoxfR==' }],
+    ['under a name in another case', { Runtime_Data: runtime_data }],
+    ['given twice, the last time', `{"runtime_data":"AAAA","RUNTIME_DATA":"${runtime_data}"}`],
+  ])('takes runtime data %s, as the original does', async (_, body) => {
+    const answer = await sidecar().post('/attest/raw', body)
+    expect(Buffer.from(answer.body.report, 'hex').subarray(0x50, 0x70)).toEqual(
+      createHash('sha256').update('{"a":1}').digest(),
+    )
+  })
+
+  it('redirects a path with a slash too many', async () => {
+    const { app, post } = sidecar()
+    const status = await app.request('http://localhost:8080/status/')
+    expect([status.status, status.headers.get('location')]).toEqual([301, '/status'])
+    expect((await post('/attest/raw/', { runtime_data })).status).toBe(307)
+    expect(await post('/attest/other/', {})).toEqual({ status: 404, body: '404 page not found' })
   })
 
   it('gives a report in hex over the SHA-256 of the decoded runtime data', async () => {
@@ -118,17 +139,25 @@ describe('an error of the sidecar', () => {
     ['/attest/raw', {}, 'runtime_data is required'],
     ['/attest/raw', { runtime_data: '' }, 'runtime_data is required'],
     ['/attest/raw', { runtime_data: 'not base64!' }, 'base64'],
+    ['/attest/raw', { runtime_data: 'YQ' }, 'base64'],
+    ['/attest/raw', { runtime_data: '-_-_' }, 'base64'],
     ['/attest/combined', { runtime_data: 7 }, 'runtime_data must be a string'],
     ['/attest/maa', { runtime_data }, 'maa_endpoint is required'],
-    ['/attest/maa', { runtime_data, maa_endpoint: 'a/b' }, 'maa_endpoint'],
     ['/key/release', { ...release, kid: undefined }, 'kid is required'],
-    ['/key/release', { ...release, kid: 'a b' }, 'kid'],
     ['/key/release', '{', 'not JSON'],
     ['/key/release', '[]', 'must be an object'],
     ['/key/release', '', 'empty'],
   ])('in a body for %s is 400 and names the field', async (path, body, words) => {
     const answer = await sidecar().post(path, body)
     expect(answer).toMatchObject({ status: 400, body: { error: expect.stringContaining(words) } })
+  })
+
+  it.each([
+    ['/attest/maa', { runtime_data, maa_endpoint: 'a/b' }, 'maa_endpoint'],
+    ['/key/release', { ...release, kid: '../secrets/x' }, 'kid'],
+  ])('over a name in a body for %s that is none is 403 and names the field', async (path, body, words) => {
+    const answer = await sidecar().post(path, body)
+    expect(answer).toMatchObject({ status: 403, body: { error: expect.stringContaining(words) } })
   })
 
   it('is one document when there is no device: 403, 500 from /attest/combined', async () => {

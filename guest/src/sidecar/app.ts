@@ -2,7 +2,6 @@ import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { type AttestationContext, collectEvidence } from '../attest/evidence.ts'
 import type { Clock } from '../clock.ts'
-import { InvalidArgumentError } from '../http/endpoint.ts'
 import { type Fetch, withoutTokens } from '../http/upstream.ts'
 import type { TokenSource } from '../identity/vault-token.ts'
 import { attest } from '../maa/attest.ts'
@@ -30,7 +29,8 @@ const BODY_LIMIT = 1024 * 1024
 
 /**
  * The HTTP API of the open-source SKR sidecar: same paths, fields and status codes. Errors are one document
- * `{"error": text}`: 400 for a body that does not bind, 403 when attestation or release fails (500 from /attest/combined).
+ * `{"error": text}`: 400 for a body that does not bind, 403 when attestation or release fails, for a name that is none
+ * too (500 from /attest/combined).
  * Whoever reaches it gets keys: it must only be served on the loopback of the container group.
  */
 export function createSidecar(options: SidecarOptions): Hono {
@@ -44,6 +44,12 @@ export function createSidecar(options: SidecarOptions): Hono {
     if (host !== 'localhost' && host !== '127.0.0.1' && host !== '[::1]')
       return c.json({ error: 'this service answers to localhost only' }, 403)
     return await next()
+  })
+
+  app.use(async (c, next) => {
+    await next()
+    if (c.res.headers.get('content-type') === 'application/json')
+      c.res.headers.set('content-type', 'application/json; charset=utf-8')
   })
 
   app.use(bodyLimit({ maxSize: BODY_LIMIT, onError: (c) => c.json({ error: 'the body is too long' }, 413) }))
@@ -92,13 +98,19 @@ export function createSidecar(options: SidecarOptions): Hono {
     return c.json({ key: JSON.stringify(jwk) })
   })
 
-  app.notFound((c) => c.text('404 page not found', 404))
+  app.notFound((c) => {
+    const { path, method } = c.req
+    const wanted = path.slice(0, -1)
+    // A slash too many is redirected as the original's router does it: 307 has the client send its body again.
+    if (path.endsWith('/') && app.routes.some((route) => route.path === wanted && route.method === method))
+      return c.redirect(wanted, method === 'GET' ? 301 : 307)
+    return c.body('404 page not found', 404, { 'Content-Type': 'text/plain' })
+  })
 
   app.onError((error, c) => {
     const message = withoutTokens(error.message)
     log('error', `${c.req.path}: ${message}`)
-    if (error instanceof BadRequestError || error instanceof InvalidArgumentError)
-      return c.json({ error: message }, 400)
+    if (error instanceof BadRequestError) return c.json({ error: message }, 400)
     return c.json({ error: message }, c.req.path === '/attest/combined' ? 500 : 403)
   })
 
