@@ -2,10 +2,10 @@ import { InvocationFailed } from '../app/app-thread.ts'
 import type { RpcTypedData } from '../app/rpc.ts'
 import { messageOf } from '../errors.ts'
 import { HTTP_ACTIVITY, type HttpAction, inputText } from './actions.ts'
-import { type EngineContext, type EngineWorker, leftForLater } from './engine.ts'
 import { EventType, type PendingEvent } from './events.ts'
 import { activityFailure } from './failure.ts'
 import type { ActivityPayload, Message } from './hub.ts'
+import { type EngineContext, type EngineWorker, leftForLater } from './worker.ts'
 
 /**
  * Activities, delivered at least once: the message stays until the transaction that removes it and sends the result, so

@@ -1,10 +1,10 @@
 import { InvocationFailed } from '../app/app-thread.ts'
 import { messageOf } from '../errors.ts'
-import { type EngineContext, type EngineWorker, leftForLater } from './engine.ts'
 import { type EntityRequest, parseSchedulerId, schedulerId } from './entity-messages.ts'
 import { EventType, type PendingEvent } from './events.ts'
 import { redact } from './failure.ts'
 import type { EntityRow, Message } from './hub.ts'
+import { type EngineContext, type EngineWorker, leftForLater } from './worker.ts'
 
 interface Delivery {
   readonly message: Message

@@ -1,12 +1,12 @@
 import { messageOf } from '../errors.ts'
 import { HTTP_ACTIVITY } from './actions.ts'
 import type { Decision } from './decisions.ts'
-import { type EngineContext, type EngineWorker, leftForLater } from './engine.ts'
 import { EventType, executionStarted, type HistoryEvent, isFinished, type PendingEvent } from './events.ts'
 import type { Instance, Message } from './hub.ts'
 import { createInstance, executionId } from './instances.ts'
 import { callOrchestrator, type OrchestratorAnswer } from './orchestrator-call.ts'
 import { decideTurn, type TurnOutcome, terminateTurn } from './turn.ts'
+import { type EngineContext, type EngineWorker, leftForLater } from './worker.ts'
 
 /** Orchestration turns: one at a time per instance. */
 export function createOrchestrationWorker(context: EngineContext): EngineWorker {
