@@ -1,6 +1,6 @@
 import { clients } from '../azure/clients.ts'
 import { findGroupId } from '../azure/group-id.ts'
-import { deepestMessage } from '../azure/nested-error.ts'
+import { deepestMessage, errorIn, type NestedError } from '../azure/nested-error.ts'
 import { OPERATION_TAG } from '../azure/operation-id.ts'
 import { done, found, refused, statusOf } from '../azure/outcome.ts'
 import { activity } from './activity.ts'
@@ -20,14 +20,26 @@ interface TemplateInput extends DeploymentName {
 export const validateTemplate = activity<TemplateInput, { readonly groupId?: string }>(
   'validateTemplate',
   async ({ subscriptionId, resourceGroup, deploymentName, template, parameters }) => {
-    const { error, properties } = await clients
-      .deployments(subscriptionId)
-      .deployments.validate(resourceGroup, deploymentName, {
-        properties: { mode: 'Incremental', template, parameters },
-      })
-    if (error) return refused(error.code ?? 'InvalidTemplate', deepestMessage(error))
-    const groupId = findGroupId(properties?.validatedResources)
-    return done({ ...(groupId && { groupId }) })
+    // The client counts 400 among the answers, and then its poller reports only that something failed.
+    let refusal: NestedError | undefined
+    try {
+      const { error, properties } = await clients.deployments(subscriptionId).deployments.validate(
+        resourceGroup,
+        deploymentName,
+        { properties: { mode: 'Incremental', template, parameters } },
+        {
+          onResponse: ({ status, bodyAsText }) => {
+            if (status === 400) refusal = errorIn(bodyAsText)
+          },
+        },
+      )
+      if (error) return refused(error.code ?? 'InvalidTemplate', deepestMessage(error))
+      const groupId = findGroupId(properties?.validatedResources)
+      return done({ ...(groupId && { groupId }) })
+    } catch (error) {
+      if (!refusal) throw error
+      return refused(refusal.code ?? 'InvalidTemplate', deepestMessage(refusal))
+    }
   },
 )
 

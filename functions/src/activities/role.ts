@@ -5,6 +5,7 @@ import {
   createPipelineRequest,
 } from '@azure/core-rest-pipeline'
 import { clients, credential } from '../azure/clients.ts'
+import { errorIn } from '../azure/nested-error.ts'
 import { nameBasedUuid } from '../azure/operation-id.ts'
 import { codeOf, done, found, type Outcome, refused } from '../azure/outcome.ts'
 import type { RoleReference, VaultReference } from '../deployment/record.ts'
@@ -110,10 +111,7 @@ async function managedHsm(method: 'GET' | 'PUT' | 'DELETE', url: string, body?: 
   })
   const response = await createPipelineFromOptions({}).sendRequest(createDefaultHttpClient(), request)
   if (response.status === 429 || response.status >= 500) throw new Error(`managed HSM answered ${response.status}`)
-  const error =
-    response.status >= 300
-      ? (JSON.parse(response.bodyAsText || '{}') as { error?: { code?: string; message?: string } }).error
-      : undefined
+  const error = response.status >= 300 ? errorIn(response.bodyAsText) : undefined
   return {
     status: response.status,
     code: error?.code ?? 'ERR_AZURE',

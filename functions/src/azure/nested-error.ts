@@ -10,13 +10,15 @@ export function deepestMessage(error: NestedError): string {
   const inner = error.details?.[0]
   if (inner) return deepestMessage(inner)
   const message = error.message ?? ''
-  if (message.trimStart().startsWith('{')) {
-    try {
-      const parsed = JSON.parse(message) as { error?: NestedError }
-      if (parsed.error) return deepestMessage(parsed.error)
-    } catch {
-      // Not JSON after all: the text itself is the message.
-    }
+  const within = message.trimStart().startsWith('{') ? errorIn(message) : undefined
+  return within ? deepestMessage(within) : [error.code, message].filter(Boolean).join(': ')
+}
+
+/** The error of a body `{error: …}`; undefined for any other text. */
+export function errorIn(text: string | null | undefined): NestedError | undefined {
+  try {
+    return (JSON.parse(text ?? '') as { error?: NestedError } | null)?.error
+  } catch {
+    return undefined
   }
-  return [error.code, message].filter(Boolean).join(': ')
 }

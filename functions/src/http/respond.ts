@@ -2,6 +2,7 @@ import type { HttpRequest, HttpResponseInit, InvocationContext } from '@azure/fu
 import { MAX_BODY_BYTES } from '../deployment/request.ts'
 import { Problem, problemResponse } from '../problem.ts'
 import { SettingError } from '../settings.ts'
+import { jsonFaultPosition } from './json-position.ts'
 
 /** Runs a handler; what it throws becomes `application/problem+json`. */
 export async function respond(
@@ -32,11 +33,10 @@ export async function readJson(request: HttpRequest): Promise<unknown> {
     throw new Problem(413, 'ERR_TOO_LARGE', `The body is larger than ${MAX_BODY_BYTES} bytes.`)
   try {
     return JSON.parse(text)
-  } catch (error) {
-    const position =
-      error instanceof SyntaxError ? /position \d+(?: \(line \d+ column \d+\))?/.exec(error.message)?.[0] : undefined
-    throw new Problem(400, 'ERR_JSON', `The body is not JSON${position ? ` (at ${position})` : ''}.`, [
-      { code: 'ERR_JSON', pointer: '', detail: 'is not JSON' },
+  } catch {
+    // Not the parser's own words: for most faults they repeat what was sent.
+    throw new Problem(400, 'ERR_JSON', `The body is not JSON: ${jsonFaultPosition(text)} does not fit.`, [
+      { code: 'ERR_JSON', pointer: '', detail: `is not JSON at ${jsonFaultPosition(text)}` },
     ])
   }
 }
