@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { describe, expect, it, vi } from 'vitest'
 import { isRunning, startOf } from './process-life.ts'
@@ -15,13 +16,18 @@ describe('a process', () => {
 
   it('that has ended and that nobody waited for does not run', async ({ skip }) => {
     if (process.platform !== 'linux') skip('only Linux tells')
-    // The shell becomes a program that does not know of the child it has.
-    const parent = spawn('sh', ['-c', ': & echo $!; exec cat'], { stdio: ['pipe', 'pipe', 'ignore'] })
+    // The shell becomes a program that does not know of the child it has; only then may the child end, since a shell reaps.
+    const script = 'exec 3<&0; head -c 1 <&3 >/dev/null & echo $!; exec tail -f /dev/null'
+    const parent = spawn('sh', ['-c', script], { stdio: ['pipe', 'pipe', 'ignore'] })
     const [line] = (await once(createInterface({ input: parent.stdout }), 'line')) as [string]
     const pid = Number(line)
-    await vi.waitFor(() => expect(isRunning(pid)).toBe(false), { timeout: 5_000, interval: 5 })
+    const within = { timeout: 5_000, interval: 5 }
+    await vi.waitFor(() => expect(readFileSync(`/proc/${parent.pid}/comm`, 'utf8')).toBe('tail\n'), within)
+    expect(isRunning(pid)).toBe(true)
+    parent.stdin.end('.')
+    await vi.waitFor(() => expect(isRunning(pid)).toBe(false), within)
     expect(() => process.kill(pid, 0)).not.toThrow()
-    parent.stdin.end()
+    parent.kill()
     await once(parent, 'exit')
   })
 
