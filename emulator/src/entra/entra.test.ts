@@ -84,6 +84,12 @@ describe('the token endpoint', () => {
     })
   })
 
+  it('takes the scope of MSAL for Go and Java, which adds those of OpenID Connect', async () => {
+    const response = await post(v2, { ...good, scope: `${good.scope} openid offline_access profile` })
+    const { access_token: token } = (await response.json()) as { access_token: string }
+    expect(decodeJwt(token).aud).toBe('https://vault.azure.net')
+  })
+
   it('answers with strings in its first version, and names the resource', async () => {
     const { scope: _, ...rest } = good
     const response = await post(`${seed.tenantId}/oauth2/token`, { ...rest, resource: 'https://managedhsm.azure.net' })
@@ -132,6 +138,8 @@ describe('the token endpoint', () => {
     ['no secret', { client_secret: '' }, 401, 'invalid_client', 7000216],
     ['no scope', { scope: '' }, 400, 'invalid_request', 900144],
     ['a scope that is not /.default', { scope: 'https://vault.azure.net/read' }, 400, 'invalid_scope', 1002012],
+    ['two resources', { scope: `${good.scope} https://managedhsm.azure.net/.default` }, 400, 'invalid_scope', 1002012],
+    ['scopes of OpenID Connect alone', { scope: 'openid profile' }, 400, 'invalid_scope', 1002012],
     ['a resource of nobody', { scope: 'https://example.org/.default' }, 400, 'invalid_resource', 500011],
   ])('refuses %s', async (_, change, status, error, code) => {
     const answer = await errorOf(await post(v2, { ...good, ...change }))

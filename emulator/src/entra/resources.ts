@@ -22,9 +22,12 @@ export function audienceOf(resource: string): string | undefined {
 
 const DEFAULT_SCOPE = '/.default'
 
+/** What MSAL for Go and Java add to every scope (OpenID Connect Core 1.0, 3.1.2.1 and 11): nothing for an application. */
+const OPENID_SCOPES: ReadonlySet<string> = new Set(['openid', 'profile', 'email', 'offline_access'])
+
 /** The resource of a client-credentials scope: `https://vault.azure.net/.default`. Undefined when it is not of that form. */
 export function resourceOfScope(scope: string): string | undefined {
-  const wanted = scope.split(' ').filter((one) => one !== '')
+  const wanted = scope.split(' ').filter((one) => one !== '' && !OPENID_SCOPES.has(one))
   const [only] = wanted
   if (wanted.length !== 1 || only === undefined || !only.endsWith(DEFAULT_SCOPE)) return undefined
   return only.slice(0, -DEFAULT_SCOPE.length)
