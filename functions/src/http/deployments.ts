@@ -51,7 +51,9 @@ route('listDeployments', 'GET', 'deployments', async (_request, client) => {
 
 route('getDeployment', 'GET', 'deployments/{name}', async (request, client) => {
   const name = request.params.name ?? ''
-  const [record, status] = await Promise.all([recordOf(client, name), statusOf(client, instanceIdOf(name))])
+  // In this order: an operation that has ended has written its record.
+  const status = await statusOf(client, instanceIdOf(name))
+  const record = await recordOf(client, name)
   if (!record) {
     // Accepted a moment ago: the orchestration has not written its first record yet.
     if (isRunning(status)) return { jsonBody: { name, phase: 'Provisioning', steps: [] } }

@@ -1,11 +1,12 @@
 import type { DurableOrchestrationStatus } from 'durable-functions'
-import type { DeploymentRecord } from '../deployment/record.ts'
+import { ORCHESTRATION } from '../deployment/names.ts'
+import type { DeploymentRecord, Phase } from '../deployment/record.ts'
 import type { Progress } from '../orchestrators/story.ts'
 
 /** What a client sees of a deployment. Durable's management URLs, and the template, stay inside. */
 export function viewOf(record: DeploymentRecord, status: DurableOrchestrationStatus | undefined) {
   const running = isRunning(status)
-  const progress = running && isProgress(status?.customStatus) ? status.customStatus : undefined
+  const progress = running ? progressOf(status) : undefined
   const { spec, effects } = record
   return {
     name: spec.name,
@@ -50,6 +51,20 @@ function crashed(record: DeploymentRecord, status: DurableOrchestrationStatus | 
     code: 'ERR_ORCHESTRATION',
     reason: `the orchestration ended as ${status.runtimeStatus}`,
   }
+}
+
+const PHASE_OF: Readonly<Record<string, Phase>> = {
+  [ORCHESTRATION.provision]: 'Provisioning',
+  [ORCHESTRATION.upgrade]: 'Upgrading',
+  [ORCHESTRATION.rotate]: 'Rotating',
+  [ORCHESTRATION.teardown]: 'Deleting',
+}
+
+/** How far a running operation is. One that was accepted a moment ago has said nothing yet, but is under way. */
+export function progressOf(status: DurableOrchestrationStatus | undefined): Partial<Progress> {
+  if (isProgress(status?.customStatus)) return status.customStatus
+  const phase = PHASE_OF[status?.name ?? '']
+  return { ...(phase && { phase }), steps: [] }
 }
 
 function isProgress(value: unknown): value is Progress {
