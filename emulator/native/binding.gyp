@@ -23,7 +23,7 @@
           'type': 'executable',
           'sources': [
             'launch/main.c', 'launch/run.c', 'launch/init.c', 'launch/confine.c', 'launch/devices.c', 'launch/filter.c',
-            'launch/channel.c', 'launch/network.c', 'launch/netlink.c', 'launch/try-device.c',
+            'launch/hide.c', 'launch/channel.c', 'launch/network.c', 'launch/netlink.c', 'launch/try-device.c',
           ],
           'cflags_c': ['-std=gnu11', '-Wall', '-Wextra', '-O2'],
         }, { 'type': 'none' }],

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -60,8 +61,14 @@ int enter_namespaces(const struct options *options, bool *own_pids, struct failu
   return 0;
 }
 
-static int bind_file(const struct bind *bind, struct failure *failure) {
-  if (mount(bind->source, bind->target, NULL, MS_BIND, NULL) < 0) return failed(failure, "mount namespace (bind mount)");
+// `source`: the file or directory, opened before anything was covered.
+static int bind_file(const struct options *options, const struct bind *bind, int source, struct failure *failure) {
+  char path[64];
+  struct stat kind;
+  snprintf(path, sizeof path, "/proc/self/fd/%d", source);
+  if (fstat(source, &kind) < 0) return failed(failure, "mount namespace (stat what is bound)");
+  if (make_hidden_target(options, bind->target, S_ISDIR(kind.st_mode), failure) < 0) return -1;
+  if (mount(path, bind->target, NULL, MS_BIND, NULL) < 0) return failed(failure, "mount namespace (bind mount)");
   if (!bind->read_only) return 0;
   // A remount must repeat the flags that the outer namespace locked on this file system.
   struct statvfs info;
@@ -80,8 +87,17 @@ static int bind_file(const struct bind *bind, struct failure *failure) {
 int set_up_mounts(const struct options *options, bool own_pids, struct failure *failure) {
   if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
     return failed(failure, "mount namespace (make / private)");
-  for (int i = 0; i < options->bind_count; i++)
-    if (bind_file(&options->binds[i], failure) < 0) return -1;
+  int sources[MAX_BINDS];
+  for (int i = 0; i < options->bind_count; i++) {
+    sources[i] = open(options->binds[i].source, O_PATH | O_CLOEXEC);
+    if (sources[i] < 0) return failed(failure, "mount namespace (open what is bound)");
+  }
+  if (cover_hidden(options, failure) < 0) return -1;
+  for (int i = 0; i < options->bind_count; i++) {
+    if (bind_file(options, &options->binds[i], sources[i], failure) < 0) return -1;
+    close(sources[i]);
+  }
+  if (seal_hidden(options, failure) < 0) return -1;
   if (options->device_node && set_up_devices(options->device, failure) < 0) return -1;
   // Refused where the outer /proc is partly covered (inside a Docker container): the old one then shows the outer
   // process ids, and /proc/self is right all the same.

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #define MAX_BINDS 8
+#define MAX_HIDDEN 8
 
 struct bind {
   const char *source;
@@ -28,6 +29,8 @@ struct options {
   bool new_session;        // setsid: not in the terminal's foreground group
   struct bind binds[MAX_BINDS];
   int bind_count;
+  const char *hidden[MAX_HIDDEN]; // directories that the program finds empty, but for the binds inside them
+  int hidden_count;
   char **command;
 };
 
@@ -56,6 +59,12 @@ int enter_namespaces(const struct options *options, bool *own_pids, struct failu
 int own_user_namespace(struct failure *failure);
 int set_up_mounts(const struct options *options, bool own_pids, struct failure *failure);
 int drop_capabilities(struct failure *failure);
+
+// hide.c: an empty read-only file system over each hidden directory; `make_hidden_target` makes the file or directory that
+// a bind inside one of them needs (elsewhere it must be there), before `seal_hidden` forbids writing.
+int cover_hidden(const struct options *options, struct failure *failure);
+int make_hidden_target(const struct options *options, const char *target, bool directory, struct failure *failure);
+int seal_hidden(const struct options *options, struct failure *failure);
 
 // devices.c: a /dev of the program's own, with the SNP device.
 int set_up_devices(const char *device, struct failure *failure);

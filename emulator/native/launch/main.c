@@ -5,11 +5,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 // Called by the emulator only, which knows these words; the person's command line is `skerry run`.
 static int usage(const char *problem) {
   fprintf(stderr, "skerry_launch: %s\nThis program is started by skerry; see: skerry run --help\n", problem);
   return 125;
+}
+
+// The program's variables come with a mark before each name, so that none of them (LD_PRELOAD, LD_AUDIT) means anything to
+// this launcher, which starts outside of the confinement.
+static void take_program_environment(void) {
+  char **to = environ;
+  for (char **from = environ; *from; from++)
+    if (**from == '+') *to++ = *from + 1;
+  *to = NULL;
 }
 
 static int descriptor(const char *text) {
@@ -36,6 +46,10 @@ int main(int count, char **arguments) {
     else if (strcmp(name, "--join-user") == 0) options.join_user = descriptor(arguments[++at]);
     else if (strcmp(name, "--join-net") == 0) options.join_net = descriptor(arguments[++at]);
     else if (strcmp(name, "--device") == 0) options.device = arguments[++at];
+    else if (strcmp(name, "--hide") == 0) {
+      if (options.hidden_count == MAX_HIDDEN) return usage("too many hidden directories");
+      options.hidden[options.hidden_count++] = arguments[++at];
+    }
     else if (strcmp(name, "--bind") == 0 || strcmp(name, "--bind-ro") == 0) {
       if (at + 2 >= count || options.bind_count == MAX_BINDS) return usage("too few or too many binds");
       options.binds[options.bind_count++] = (struct bind){
@@ -46,5 +60,6 @@ int main(int count, char **arguments) {
   if (options.control < 0) return usage("no control socket");
   if (at + 1 >= count) return usage("no command");
   options.command = arguments + at + 1;
+  take_program_environment();
   return run_command(&options);
 }

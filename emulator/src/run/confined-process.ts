@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { isAbsolute, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import type { DeviceDriver } from './device-driver.ts'
@@ -12,6 +13,8 @@ export interface ConfinementOptions {
   readonly native: NativeParts
   readonly mechanism: DeviceMechanism
   readonly driver: DeviceDriver
+  /** Directories that the program finds empty, where it has a mount namespace. */
+  readonly hidden?: readonly string[]
   /** What the launcher said about itself: `waitKillable=1;ownPids=1`. */
   readonly onMetadata?: (metadata: string) => void
 }
@@ -19,13 +22,16 @@ export interface ConfinementOptions {
 /** Starts one program below the launcher and answers its device. */
 export async function startConfined(
   options: ProcessOptions,
-  { native, mechanism, driver, onMetadata }: ConfinementOptions,
+  { native, mechanism, driver, hidden = [], onMetadata }: ConfinementOptions,
 ): Promise<ConfidentialProcess> {
   const { command, env, cwd, output, signal } = options
   signal?.throwIfAborted()
   if (cwd !== undefined && !existsSync(cwd)) {
     throw new RunnerError('ERR_WORKING_DIRECTORY', `cwd: there is no directory ${cwd}`)
   }
+  const isolate = mechanism === 'mount-namespace' || options.network !== undefined
+  const covered = isolate ? outermost(hidden) : []
+  refuseHidden(command[0], covered)
   const membership = options.network && membershipOf(options.network)
   const generation = options.deviceGeneration ?? 'sev-guest'
   const started = Promise.withResolvers<number>()
@@ -41,7 +47,7 @@ export async function startConfined(
   }
   const { child, signal: send } = launch({
     native,
-    arguments: (control) => launcherArguments(options, mechanism, control),
+    arguments: (control) => launcherArguments(options, mechanism, covered, control),
     stdio: output === 'inherit' ? 'inherit' : 'pipe',
     inherited: membership === undefined ? [] : [membership.userNamespace, membership.networkNamespace],
     env,
@@ -90,8 +96,13 @@ async function answer(driver: DeviceDriver, request: DeviceRequest, channel: Nat
   channel.answer(id, errno)
 }
 
-function launcherArguments(options: ProcessOptions, mechanism: DeviceMechanism, control: number): string[] {
-  const { command, network, output, securityContextDir } = options
+function launcherArguments(
+  options: ProcessOptions,
+  mechanism: DeviceMechanism,
+  hidden: readonly string[],
+  control: number,
+): string[] {
+  const { command, network, output, securityContextDir, visible = [] } = options
   const node = mechanism === 'mount-namespace'
   const isolate = node || network !== undefined
   const membership = network && membershipOf(network)
@@ -105,9 +116,29 @@ function launcherArguments(options: ProcessOptions, mechanism: DeviceMechanism, 
     ...(membership === undefined ? [] : ['--join-user', String(control + 1), '--join-net', String(control + 2)]),
     ...(membership?.binds ?? []).flatMap(({ source, target }) => ['--bind-ro', source, target]),
     ...(isolate && securityContextDir !== undefined ? ['--bind-ro', securityContextDir, securityContextDir] : []),
+    ...hidden.flatMap((directory) => ['--hide', directory]),
+    ...(isolate ? visible.filter((file) => holderOf(file, hidden)) : []).flatMap((file) => ['--bind-ro', file, file]),
     '--',
     ...command,
   ]
+}
+
+/** Without those that lie in another one: they are hidden with it. */
+function outermost(directories: readonly string[]): string[] {
+  const all = [...new Set(directories.map((directory) => resolve(directory)))]
+  return all.filter((directory) => holderOf(directory, all) === undefined)
+}
+
+/** The directory that holds this path. */
+function holderOf(path: string, directories: readonly string[]): string | undefined {
+  return directories.find((directory) => path.startsWith(`${directory}/`))
+}
+
+function refuseHidden(program: string, hidden: readonly string[]): void {
+  const holder = isAbsolute(program) ? holderOf(program, hidden) : undefined
+  if (holder === undefined) return
+  const words = `${program} lies in ${holder}, where the emulator keeps its keys and which programs do not see`
+  throw new RunnerError('ERR_COMMAND_HIDDEN', `${words}: choose another directory for one of the two`)
 }
 
 function startError(program: string, step: string, errno: string): RunnerError {

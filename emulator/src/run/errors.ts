@@ -5,6 +5,7 @@ export type RunnerErrorCode =
   | 'ERR_CONFINEMENT'
   | 'ERR_COMMAND_NOT_FOUND'
   | 'ERR_COMMAND_NOT_EXECUTABLE'
+  | 'ERR_COMMAND_HIDDEN'
   | 'ERR_WORKING_DIRECTORY'
 
 /** A program that could not be started as a confidential container's, or a feature of the kernel that it takes. */

@@ -19,6 +19,7 @@ export interface LaunchOptions {
   readonly stdio: 'inherit' | 'pipe' | 'ignore'
   /** Inherited as descriptors 4 and on. */
   readonly inherited?: readonly number[]
+  /** The program's; the launcher itself has none. */
   readonly env: Readonly<Record<string, string>>
   readonly cwd?: string
   readonly devicePath: string
@@ -69,7 +70,7 @@ export function launch(options: LaunchOptions): Launch {
   try {
     const child = spawn(native.launcher, [...options.arguments(CONTROL)], {
       stdio: [...standard, theirs, ...inherited],
-      env: { ...options.env },
+      env: markedEnvironment(options.env),
       ...(options.cwd !== undefined && { cwd: options.cwd }),
     })
     return {
@@ -81,6 +82,14 @@ export function launch(options: LaunchOptions): Launch {
   } finally {
     native.close(theirs)
   }
+}
+
+/**
+ * The program's variables, not the launcher's: it takes the mark off when it starts the program. Unmarked, a container's
+ * LD_PRELOAD would run in the launcher, which has the emulator's network and files.
+ */
+function markedEnvironment(env: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).map(([name, value]) => [`+${name}`, value]))
 }
 
 function parseMessage(text: string, descriptors: readonly number[], native: NativeParts): LauncherMessage | undefined {

@@ -32,7 +32,11 @@ export function membershipOf(network: GroupNetwork): NetworkMembership {
  * Builds the namespaces (see emulator/native/launch/network.c) and accepts on the listeners inside them. A listener
  * keeps the namespace that it was made in, so its connections come from there and nowhere else.
  */
-export async function createGroupNetwork(native: NativeParts, options: NetworkOptions): Promise<GroupNetwork> {
+export async function createGroupNetwork(
+  native: NativeParts,
+  options: NetworkOptions,
+  stateDir?: string,
+): Promise<GroupNetwork> {
   const built = await build(native)
   const open = new Set<Socket>()
   const servers = built.descriptors.flatMap(({ name, descriptor }) => {
@@ -46,7 +50,7 @@ export async function createGroupNetwork(native: NativeParts, options: NetworkOp
   })
   const listeners = await Promise.all(servers)
 
-  const folder = makeStateFolder()
+  const folder = makeStateFolder(stateDir)
   const hosts = join(folder, 'hosts')
   const content = (names: readonly string[]) =>
     hostsFile({ emulatorAddress: built.address, ownAddress: built.groupAddress, names })

@@ -24,6 +24,8 @@ export interface RunConfidentialOptions {
   readonly securityContext: Readonly<Record<string, string>>
   /** A network of the program's own, and the names that lead to the emulator in it. Absent: the caller's network. */
   readonly network?: NetworkOptions & { readonly hostNames: readonly string[] }
+  /** Files that stay readable inside a directory that the runner hides. */
+  readonly visible?: readonly string[]
   /** Default `inherit`. */
   readonly output?: ProcessOptions['output']
   /** Signals that the caller got and the program is to have; the terminal's own reach it anyway. */
@@ -56,6 +58,7 @@ export async function runConfidential(options: RunConfidentialOptions): Promise<
       securityContextDir,
       output: options.output ?? 'inherit',
       ...(cwd !== undefined && { cwd }),
+      ...(options.visible !== undefined && { visible: options.visible }),
       ...(deviceGeneration !== undefined && { deviceGeneration }),
       ...(network !== undefined && { network }),
       ...(signal !== undefined && { signal }),

@@ -11,6 +11,13 @@ import { createSevGuestDriver } from './sev-guest-driver.ts'
 import type { ConfidentialRunner, DeviceGeneration, RunnerCapabilities } from './types.ts'
 
 export interface RunnerOptions extends ProbeOptions {
+  /**
+   * Directories that programs find empty, where they have a mount namespace: what is kept there is the emulator's, and
+   * programs run as the same user. Nothing else of the file system is hidden.
+   */
+  readonly hidden?: readonly string[]
+  /** Where what belongs to a network is kept: in a hidden directory, so that no program changes another group's. */
+  readonly stateDir?: string
   /** Told when a guest's processor failed in a way that no firmware does; the caller gets EIO. */
   readonly onFault?: (error: unknown) => void
 }
@@ -39,13 +46,18 @@ export function createRunner(options: RunnerOptions = {}): ConfidentialRunner {
     async createNetwork(networkOptions) {
       const { networkNamespace, notices } = await capabilities()
       if (!networkNamespace) throw new RunnerError('ERR_NETWORK_NAMESPACE', notices.join(' '))
-      return createGroupNetwork(nativeParts(), networkOptions)
+      return createGroupNetwork(nativeParts(), networkOptions, options.stateDir)
     },
     async start(processOptions) {
       const { device, notices } = await capabilities()
       if (device === 'none') return startInProcess(processOptions, { notices, ...onFaultOf(options) })
       const driver = driverOf(processOptions.guest, processOptions.deviceGeneration ?? 'sev-guest')
-      return startConfined(processOptions, { native: nativeParts(), mechanism: device, driver })
+      return startConfined(processOptions, {
+        native: nativeParts(),
+        mechanism: device,
+        driver,
+        ...(options.hidden !== undefined && { hidden: options.hidden }),
+      })
     },
   }
 }

@@ -11,7 +11,7 @@ export interface ConfidentialRunner {
   createNetwork(options: NetworkOptions): Promise<GroupNetwork>
   /**
    * Resolves when the program was started (its `exec` succeeded). Rejects with a RunnerError: ERR_COMMAND_NOT_FOUND,
-   * ERR_COMMAND_NOT_EXECUTABLE, ERR_WORKING_DIRECTORY, ERR_DEVICE_UNAVAILABLE, ERR_CONFINEMENT. Where the machine has no
+   * ERR_COMMAND_NOT_EXECUTABLE, ERR_COMMAND_HIDDEN, ERR_WORKING_DIRECTORY, ERR_DEVICE_UNAVAILABLE, ERR_CONFINEMENT. Where the machine has no
    * device below the system call, the program's module is run in a thread of this process instead.
    */
   start(options: ProcessOptions): Promise<ConfidentialProcess>
@@ -54,6 +54,8 @@ export interface ProcessOptions {
   readonly deviceGeneration?: DeviceGeneration
   /** Made read-only for the program where it has a mount namespace. The caller names it in the environment. */
   readonly securityContextDir?: string
+  /** Files that stay readable inside a directory that the runner hides: the certificate that clients trust. */
+  readonly visible?: readonly string[]
   /** Absent: the program stays in the caller's network. */
   readonly network?: GroupNetwork
   /** `inherit` for `skerry run`; otherwise whole lines as they come. */
