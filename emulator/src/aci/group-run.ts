@@ -47,6 +47,8 @@ export async function launchGroup(run: GroupRunOptions): Promise<GroupRun> {
     rmSync(securityContextDir, { recursive: true, force: true })
     throw error
   })
+  // A vault that is made while the group runs can be reached from it, as on Azure.
+  const names = clientEnvironment.watchHostNames?.(() => network?.setHostNames(clientEnvironment.hostNames()))
   const logs = new Map<string, ContainerLog>()
   let running: ContainerRun[] = []
   let epoch = 0
@@ -89,6 +91,7 @@ export async function launchGroup(run: GroupRunOptions): Promise<GroupRun> {
       guest: guestOf,
       ...(program.module !== undefined && { module: program.module }),
       ...(networkOf !== undefined && { network: networkOf }),
+      securityContextDir: directory,
       output: line,
     })
   }
@@ -126,6 +129,7 @@ export async function launchGroup(run: GroupRunOptions): Promise<GroupRun> {
     },
     async dispose(hard = false) {
       await stopContainers(hard)
+      names?.[Symbol.dispose]()
       await network?.[Symbol.asyncDispose]()
       rmSync(securityContextDir, { recursive: true, force: true })
     },

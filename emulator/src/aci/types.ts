@@ -22,6 +22,8 @@ export interface ClientEnvironment {
   proxyUrl(groupId: string): string
   /** Exact host names that shall lead to the emulator inside a group's network. */
   hostNames(): readonly string[]
+  /** Calls `changed` whenever `hostNames` has become another list, until disposed of. */
+  watchHostNames?(changed: () => void): Disposable
   /** Takes a connection that came out of the group's own network: 443 carries TLS, 80 plain HTTP. */
   accept?(groupId: string, socket: Socket, port: 443 | 80): void
 }

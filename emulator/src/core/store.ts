@@ -12,6 +12,8 @@ export interface Store {
   collection<T>(name: string): Collection<T>
   /** Runs `change` as one transaction: all of it is kept, or (when it throws) none. Calls may nest. Synchronous. */
   transaction<T>(change: () => T): T
+  /** Calls `changed` after each committed change of one of these collections, until disposed of. */
+  watch(collections: readonly string[], changed: () => void): Disposable
   close(): void
 }
 
@@ -40,7 +42,20 @@ export function openStore(file?: string): Store {
   const range = db.prepare(
     'SELECT key, value FROM documents WHERE collection = ? AND key >= ? AND key < ? ORDER BY key',
   )
+  const watchers = new Set<{ readonly collections: readonly string[]; readonly changed: () => void }>()
+  const touched = new Set<string>()
   let depth = 0
+
+  /** Outside a transaction each statement commits by itself. */
+  const touch = (name: string) => {
+    touched.add(name)
+    if (depth === 0) tellWatchers()
+  }
+  const tellWatchers = () => {
+    const names = [...touched]
+    touched.clear()
+    for (const { collections, changed } of watchers) if (collections.some((name) => names.includes(name))) changed()
+  }
 
   const collection = <T>(name: string): Collection<T> => ({
     get(key) {
@@ -48,8 +63,15 @@ export function openStore(file?: string): Store {
       return row === undefined ? undefined : (JSON.parse(row.value as string) as T)
     },
     has: (key) => get.get(name, key) !== undefined,
-    put: (key, value) => void put.run(name, key, JSON.stringify(value)),
-    delete: (key) => remove.run(name, key).changes > 0,
+    put(key, value) {
+      put.run(name, key, JSON.stringify(value))
+      touch(name)
+    },
+    delete(key) {
+      const gone = remove.run(name, key).changes > 0
+      if (gone) touch(name)
+      return gone
+    },
     entries: (prefix = '') =>
       range
         .all(name, prefix, `${prefix}\u{10ffff}`)
@@ -64,16 +86,24 @@ export function openStore(file?: string): Store {
       if (depth > 0) return change()
       db.exec('BEGIN IMMEDIATE')
       depth += 1
+      let result: ReturnType<typeof change>
       try {
-        const result = change()
+        result = change()
         db.exec('COMMIT')
-        return result
       } catch (error) {
         db.exec('ROLLBACK')
+        touched.clear()
         throw error
       } finally {
         depth -= 1
       }
+      tellWatchers()
+      return result
+    },
+    watch(collections, changed) {
+      const watcher = { collections, changed }
+      watchers.add(watcher)
+      return { [Symbol.dispose]: () => void watchers.delete(watcher) }
     },
     close: () => db.close(),
   }

@@ -1,6 +1,7 @@
 import { type AttestationProviderRecord, COLLECTIONS, type Store, type VaultRecord } from '../core/index.ts'
+import { sharedProviderHosts } from '../maa/index.ts'
 
-/** The names that exist whatever was created. The shared attestation provider is the one that examples use most. */
+/** The names that exist whatever was created. */
 const FIXED = [
   'login.microsoftonline.com',
   'login.windows.net',
@@ -8,10 +9,7 @@ const FIXED = [
   'management.azure.com',
   'kdsintf.amd.com',
   'global.acccache.azure.net',
-  'sharedeus.eus.attest.azure.net',
-  'sharedeus2.eus2.attest.azure.net',
-  'sharedneu.neu.attest.azure.net',
-  'sharedweu.weu.attest.azure.net',
+  ...sharedProviderHosts(),
 ]
 
 /** Exact host names of what is emulated now: for places that know no wildcards, such as a hosts file. */

@@ -35,3 +35,4 @@ export function createMaaService(ctx: EmulatorContext, options: MaaOptions): Ser
 }
 
 export type { EvidenceTrust } from './evidence/verifier.ts'
+export { sharedProviderHosts } from './providers.ts'
