@@ -48,6 +48,7 @@ afterEach(async () => {
 
 function bench(options: { faults?: Faults; networkNamespace?: boolean } = {}): Bench {
   const world = createTestContext({ clock: systemClock(), ...(options.faults && { faults: options.faults }) })
+  const vaults = () => world.ctx.store.collection(COLLECTIONS.vaults)
   const runner = createTestRunner({ networkNamespace: options.networkNamespace ?? true })
   const groups = createContainerGroups(world.ctx, {
     psp: createProcessor(world.ctx),
@@ -56,7 +57,13 @@ function bench(options: { faults?: Faults; networkNamespace?: boolean } = {}): B
     clientEnvironment: {
       caFile: '/ca.pem',
       proxyUrl: (id) => `http://proxy/${id.length}`,
-      hostNames: () => ['management.azure.com'],
+      hostNames: () => [
+        'management.azure.com',
+        ...vaults()
+          .entries()
+          .map(([host]) => host),
+      ],
+      watchHostNames: (changed) => world.ctx.store.watch([COLLECTIONS.vaults], changed),
       accept: () => undefined,
     },
   })
@@ -165,6 +172,17 @@ describe('a confidential container group', () => {
       Buffer.from(readFileSync(`${directory}/host-amd-cert-base64`, 'utf8'), 'base64').toString(),
     )
     expect(Object.keys(certificates)).toEqual(expect.arrayContaining(['vcekCert', 'tcbm', 'certificateChain']))
+  })
+
+  it('reaches vaults that are made while it runs, until it is deleted', async () => {
+    const { groups, world, runner } = bench()
+    await settled(groups, groups.put(ID, body([container('a', ['/sleep'])])))
+    expect(runner.hostNames).toEqual(['management.azure.com'])
+    world.ctx.store.collection(COLLECTIONS.vaults).put('later.vault.azure.net', {})
+    expect(runner.hostNames).toEqual(['management.azure.com', 'later.vault.azure.net'])
+    await groups.delete(ID)
+    world.ctx.store.collection(COLLECTIONS.vaults).put('too-late.vault.azure.net', {})
+    expect(runner.hostNames).not.toContain('too-late.vault.azure.net')
   })
 
   it('keeps secure values out of the store', async () => {

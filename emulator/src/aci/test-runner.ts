@@ -11,6 +11,8 @@ export interface TestRunner extends ConfidentialRunner {
   readonly started: readonly ProcessOptions[]
   /** Processes that have not ended. */
   readonly alive: ReadonlySet<number>
+  /** The host names that a group's network was given last. */
+  readonly hostNames: readonly string[]
   /** Lets no program start until the function that it returns is called. */
   pause(): () => void
 }
@@ -18,10 +20,14 @@ export interface TestRunner extends ConfidentialRunner {
 export function createTestRunner(options: { readonly networkNamespace?: boolean } = {}): TestRunner {
   const started: ProcessOptions[] = []
   const alive = new Set<number>()
+  let hostNames: readonly string[] = []
   let gate: Promise<void> = Promise.resolve()
   return {
     started,
     alive,
+    get hostNames() {
+      return hostNames
+    },
     pause() {
       const { promise, resolve } = Promise.withResolvers<void>()
       gate = promise
@@ -32,7 +38,12 @@ export function createTestRunner(options: { readonly networkNamespace?: boolean 
       networkNamespace: options.networkNamespace ?? false,
       notices: [],
     }),
-    createNetwork: async () => ({ setHostNames: () => undefined, [Symbol.asyncDispose]: async () => undefined }),
+    createNetwork: async () => ({
+      setHostNames: (names) => {
+        hostNames = names
+      },
+      [Symbol.asyncDispose]: async () => undefined,
+    }),
     async start(process) {
       started.push(process)
       await gate
