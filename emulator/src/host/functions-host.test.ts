@@ -1,9 +1,8 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
+import { type AddressInfo, createServer, Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { fixtureApp, startTestHost, type TestHost } from './testing/test-host.ts'
 
 describe('the HTTP side of a hosted app', () => {
@@ -34,6 +33,11 @@ describe('the HTTP side of a hosted app', () => {
     expect(test.logs).toContainEqual(
       expect.objectContaining({ category: 'user', functionName: 'echo', message: 'echo for Ada L' }),
     )
+  })
+
+  it('takes a query name for what it is, whatever JavaScript has under it', async () => {
+    const answer = await test.fetch('/api/echo/a?constructor=x&toString=y', keyed(test.host.functionKey))
+    expect(await answer.json()).toMatchObject({ query: { constructor: 'x', toString: 'y' } })
   })
 
   it('answers 401 with an empty body without a key, with a wrong one, and with that of another level', async () => {
@@ -228,4 +232,24 @@ describe('an app that cannot be hosted', () => {
     })
     await new Promise((resolve) => holder.close(resolve))
   })
+})
+
+it('keeps the local RPC of the durable client to the app: other users of the machine reach its port too', async () => {
+  const listen = vi.spyOn(Server.prototype, 'listen')
+  const test = await startTestHost()
+  try {
+    const ports = listen.mock.contexts.map((server) => ((server as Server).address() as AddressInfo).port)
+    const rpc = ports.filter((port) => port !== test.host.port)
+    expect(rpc).toHaveLength(1)
+    for (const path of ['instances', 'instances/absent', 'orchestrators/echo', `${'x'.repeat(43)}/instances`]) {
+      for (const method of ['GET', 'POST', 'DELETE']) {
+        const url = `http://127.0.0.1:${rpc[0]}/durabletask/${path}`
+        expect([method, path, (await fetch(url, { method })).status]).toEqual([method, path, 404])
+      }
+    }
+    expect(await test.client('getStatusAll')).toBeInstanceOf(Array)
+  } finally {
+    listen.mockRestore()
+    await test.host.stop()
+  }
 })

@@ -17,13 +17,14 @@ import { createFront, DURABLE_WEBHOOK_PATH } from './http/front.ts'
 import { openAccessKeys } from './http/keys.ts'
 import { type FetchHandler, type LoopbackListener, listenOnLoopback } from './http/listener.ts'
 import { buildRoutes } from './http/routes.ts'
+import { onlyBelow } from './http/secret-path.ts'
 import { openHubFile } from './hub-file.ts'
 import type { HostLog } from './log.ts'
 import { createTimerTriggers, type TimerTriggers } from './timers/timer-triggers.ts'
 
 /** The version that the app reads from the core module: the host whose behaviour this one follows. */
 const HOST_VERSION = '4.1037.0'
-/** Where the app's durable client reaches this host, on a port of its own. */
+/** Where the app's durable client reaches this host, on a port of its own: below this, a random part follows. */
 const RPC_PATH = '/durabletask'
 
 export interface FunctionsHostOptions {
@@ -118,7 +119,8 @@ export async function startFunctionsHost(options: FunctionsHostOptions): Promise
       for (const resolveOne of ready) resolveOne()
     }
 
-    const rpcBaseUrl = rpcListener === undefined ? null : `http://127.0.0.1:${rpcListener.port}${RPC_PATH}/`
+    const rpcPath = `${RPC_PATH}/${random.bytes(32).toString('base64url')}`
+    const rpcBaseUrl = rpcListener === undefined ? null : `http://127.0.0.1:${rpcListener.port}${rpcPath}/`
     const clientJson = durableClientJson(address(`http://${hostName}`), rpcBaseUrl)
     const app: AppRuntime = await startAppRuntime({
       appDir,
@@ -175,7 +177,7 @@ export async function startFunctionsHost(options: FunctionsHostOptions): Promise
       isDisabled,
       log,
     })
-    rpc.handler = createClientApi(durable, RPC_PATH)
+    rpc.handler = onlyBelow(rpcPath, createClientApi(durable, rpcPath))
     // What an earlier life left on its way goes on from here.
     startedEngine.pump()
     startedTimers.start()

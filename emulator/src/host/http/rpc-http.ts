@@ -3,17 +3,17 @@ import type { RpcHttpCookie, RpcHttpRequest, RpcHttpResponse, RpcTypedData } fro
 /** A request as Azure's host hands it to the worker: names in lower case, repeated query keys joined with a comma. */
 export async function toRpcHttp(request: Request, params: Readonly<Record<string, string>>): Promise<RpcHttpRequest> {
   const url = new URL(request.url)
-  const query: Record<string, { value: string }> = {}
+  const query = new Map<string, string>()
   for (const [name, value] of url.searchParams) {
-    const earlier = query[name]
-    query[name] = { value: earlier === undefined ? value : `${earlier.value},${value}` }
+    const earlier = query.get(name)
+    query.set(name, earlier === undefined ? value : `${earlier},${value}`)
   }
   const bytes = new Uint8Array(await request.arrayBuffer())
   return {
     method: request.method,
     url: request.url,
     nullableHeaders: wrap(Object.fromEntries(request.headers)),
-    nullableQuery: query,
+    nullableQuery: wrap(Object.fromEntries(query)),
     nullableParams: wrap(params),
     ...(bytes.length > 0 ? { body: { bytes } } : {}),
   }
