@@ -88,6 +88,8 @@ export async function openAuthority(options: AuthorityOptions): Promise<Certific
   const intermediate = new X509Certificate(hierarchy.intermediatePem)
   const generation = root.fingerprint256.replaceAll(':', '').slice(0, 16).toLowerCase()
   const leaves = new Map<string, Promise<string>>()
+  /** Signers by their certificate's PEM: a key that stays the same is not read anew for each released key. */
+  const signers = new Map<string, Awaited<ReturnType<CertificateAuthority['rsaSigner']>>>()
 
   /** A leaf (and whatever PEM comes with it), made once for this root and kept. */
   const leaf = (name: string, make: () => Promise<string>) => {
@@ -134,7 +136,12 @@ export async function openAuthority(options: AuthorityOptions): Promise<Certific
       const pem = await leaf(`jws-${digest(hosts.join())}`, () =>
         sign({ publicKey: createPublicKey(privateKey), hostnames: hosts }),
       )
-      return { privateKey, chain: [new X509Certificate(pem).raw, intermediate.raw, root.raw] }
+      const signer = signers.get(pem) ?? {
+        privateKey,
+        chain: [new X509Certificate(pem).raw, intermediate.raw, root.raw],
+      }
+      signers.set(pem, signer)
+      return signer
     },
   }
 }

@@ -11,9 +11,14 @@ export interface SigningKey {
   readonly kid: string
 }
 
+/** Worked out once for each key. */
+const signingKeys = new WeakMap<KeyObject, SigningKey>()
+
 export async function signingKey(ctx: EmulatorContext): Promise<SigningKey> {
   const privateKey = await ctx.keys.rsa('maa-signing', 2048)
-  return { privateKey, kid: keyIdOf(createPublicKey(privateKey)) }
+  const known = signingKeys.get(privateKey) ?? { privateKey, kid: keyIdOf(createPublicKey(privateKey)) }
+  signingKeys.set(privateKey, known)
+  return known
 }
 
 /**

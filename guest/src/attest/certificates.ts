@@ -14,6 +14,7 @@ import {
   type ThimCertification,
   tcbFromHex,
   tcbToHex,
+  type VcekExtensions,
 } from '../wire/index.ts'
 import { AttestationError } from './errors.ts'
 
@@ -73,11 +74,18 @@ export function mismatch(report: SnpReport, certification: ThimCertification): s
   return undefined
 }
 
-function readVcek(certification: ThimCertification) {
+/** Each is looked at with every report until the next one comes. */
+const extensionsRead = new WeakMap<ThimCertification, VcekExtensions>()
+
+function readVcek(certification: ThimCertification): VcekExtensions {
+  const known = extensionsRead.get(certification)
+  if (known !== undefined) return known
   try {
     const [der] = pemToDer(certification.vcekCert)
     if (der === undefined) throw new Error('vcekCert holds no certificate')
-    return decodeVcekExtensions(der)
+    const extensions = decodeVcekExtensions(der)
+    extensionsRead.set(certification, extensions)
+    return extensions
   } catch (cause) {
     throw new AttestationError(
       'ERR_CERTIFICATES',

@@ -1,10 +1,10 @@
+import { createHash } from 'node:crypto'
 import type { SnpDevice } from '../device/index.ts'
 import {
   certificateChainPem,
   decodeReport,
   encodeHex,
   type SnpReport,
-  sha256,
   type ThimCertification,
   tcbToHex,
 } from '../wire/index.ts'
@@ -51,7 +51,7 @@ export interface CollectOptions {
 export async function collectEvidence(context: AttestationContext, options: CollectOptions): Promise<Evidence> {
   const { runtimeData } = options
   const reportData = new Uint8Array(64)
-  reportData.set(await sha256(runtimeData))
+  reportData.set(createHash('sha256').update(runtimeData).digest())
   const device = await context.device()
   const ask = () => device.getReport(reportData, options.vmpl === undefined ? {} : { vmpl: options.vmpl })
 

@@ -27,18 +27,27 @@ const UNDERSTOOD = new Set([
   '2.5.29.32', // certificate policies: nothing is asked of them
 ])
 
+const known = new WeakMap<X509Certificate, CaLimits>()
+
 export function limitsOf(certificate: X509Certificate): CaLimits {
+  const limits = known.get(certificate) ?? readLimits(certificate)
+  known.set(certificate, limits)
+  return limits
+}
+
+function readLimits(certificate: X509Certificate): CaLimits {
   const extensions = AsnConvert.parse(certificate.raw, Certificate).tbsCertificate.extensions ?? []
   const content = (oid: string) => extensions.find(({ extnID }) => extnID === oid)?.extnValue.buffer
   const unknown = extensions.find(({ critical, extnID }) => critical && !UNDERSTOOD.has(extnID))
   const basic = content(id_ce_basicConstraints)
   const pathLength = basic && AsnConvert.parse(basic, BasicConstraints).pathLenConstraint
   const names = content(id_ce_nameConstraints)
+  const constraints = names && AsnConvert.parse(names, NameConstraints)
   return {
     ...(pathLength !== undefined && { pathLength }),
     refusal: (hostName) => {
       if (unknown !== undefined) return `it has a critical extension ${unknown.extnID} that is not understood`
-      return names && nameRefusal(AsnConvert.parse(names, NameConstraints), hostName)
+      return constraints && nameRefusal(constraints, hostName)
     },
   }
 }

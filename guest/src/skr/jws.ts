@@ -63,6 +63,13 @@ function rsaKeyOf(leaf: X509Certificate): KeyObject {
   return key
 }
 
+/**
+ * What the last few chains were read as, by their text: a vault sends the same one with every key. Only the reading is
+ * kept; a chain is verified each time.
+ */
+const chains = new Map<string, readonly X509Certificate[]>()
+const CHAINS_KEPT = 4
+
 /** Given as PEM: Node takes a PEM block inside DER bytes for the certificate itself. */
 function readCertificate(der: Uint8Array): X509Certificate {
   const certificate = new X509Certificate(derToPem(der))
@@ -70,15 +77,24 @@ function readCertificate(der: Uint8Array): X509Certificate {
   return certificate
 }
 
-function readChain(x5c: unknown): X509Certificate[] {
+function readChain(x5c: unknown): readonly X509Certificate[] {
   if (!Array.isArray(x5c)) throw new KeyReleaseError('ERR_RELEASE_JWS', 'the JWS has no certificate chain (x5c)')
-  return x5c.map((entry, index) => {
-    try {
-      return readCertificate(decodeBase64(String(entry)))
-    } catch (cause) {
-      throw new KeyReleaseError('ERR_RELEASE_JWS', `x5c[${index}] of the JWS is not a certificate in base64`, cause)
-    }
-  })
+  const entries = x5c.map(String)
+  const text = JSON.stringify(entries)
+  const chain =
+    chains.get(text) ??
+    entries.map((entry, index) => {
+      try {
+        return readCertificate(decodeBase64(entry))
+      } catch (cause) {
+        throw new KeyReleaseError('ERR_RELEASE_JWS', `x5c[${index}] of the JWS is not a certificate in base64`, cause)
+      }
+    })
+  chains.delete(text)
+  chains.set(text, chain)
+  const [oldest] = chains.keys()
+  if (chains.size > CHAINS_KEPT && oldest !== undefined) chains.delete(oldest)
+  return chain
 }
 
 function parseJson(text: string, what: string): unknown {
