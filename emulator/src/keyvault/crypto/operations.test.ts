@@ -76,6 +76,13 @@ describe('encryption with a symmetric key', () => {
     expect(open(material, { alg, value: sealed.value, iv }, 'decrypt').value).toEqual(value)
   })
 
+  it('CBC fills the last block with zeros, which come back', async () => {
+    const material = await oct(256)
+    const sealed = seal(material, { alg: 'A256CBC', value: Buffer.from('twenty bytes of text'), iv }, 'encrypt', random)
+    const opened = open(material, { alg: 'A256CBC', value: sealed.value, iv }, 'decrypt').value
+    expect(opened.toString('latin1')).toBe(`twenty bytes of text${'\0'.repeat(12)}`)
+  })
+
   it('GCM takes its nonce back in 12 bytes, or in 16 as older answers had it', async () => {
     const material = await oct(256)
     const { value: ciphertext, iv: nonce, tag } = seal(material, { alg: 'A256GCM', value, iv }, 'encrypt', random)

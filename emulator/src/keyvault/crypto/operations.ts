@@ -84,7 +84,13 @@ function sealAes(key: Buffer, input: CryptoInput, use: 'encrypt' | 'wrapKey', ra
   }
   const iv = cbcIv(input)
   const cipher = createCipheriv(`aes-${key.length * 8}-cbc`, key, iv).setAutoPadding(mode === 'CBCPAD')
-  return { value: sizeChecked(() => Buffer.concat([cipher.update(input.value), cipher.final()])), iv }
+  const plaintext = mode === 'CBC' ? zeroPadded(input.value) : input.value
+  return { value: Buffer.concat([cipher.update(plaintext), cipher.final()]), iv }
+}
+
+/** The service fills the last block of CBC with zeros, and leaves them to whoever decrypts. */
+function zeroPadded(plaintext: Buffer): Buffer {
+  return Buffer.concat([plaintext, Buffer.alloc(-plaintext.length & 15)])
 }
 
 function openAes(key: Buffer, input: CryptoInput, use: 'decrypt' | 'unwrapKey'): Buffer {
