@@ -146,6 +146,11 @@ describe('what is no JSON request is answered with one line', () => {
     expectProblem(answer, 413, 'ERR_TOO_LARGE')
   })
 
+  it('a body without a floor', async () => {
+    const answer = await world.call('POST', '/api/deployments', `${'['.repeat(500_000)}${']'.repeat(500_000)}`)
+    expectProblem(answer, 400, 'ERR_TOO_DEEP')
+  })
+
   it('a list, a text, nothing', async () => {
     for (const body of ['[]', '"text"', 'null']) {
       expectProblem(await world.call('POST', '/api/deployments', body), 400)

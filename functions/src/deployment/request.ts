@@ -10,7 +10,7 @@ import * as v from 'valibot'
 import { sameId } from '../azure/group-id.ts'
 import { type Fault, Problem } from '../problem.ts'
 import type { DeploymentSpec, KeySpec } from './record.ts'
-import { escapeMember, findSecrets, findSecureParameters, isObject } from './secrets.ts'
+import { escapeMember, findSecrets } from './secrets.ts'
 import { readTemplate } from './template.ts'
 
 /** Larger bodies are refused unread: ARM itself takes templates up to 4 MB, Durable's history is no place for one. */
@@ -193,7 +193,6 @@ async function digest(ccePolicy: string, pointer: string): Promise<string> {
 
 function refuseSecrets(body: unknown): void {
   const faults = findSecrets(body)
-  if (isObject(body)) faults.push(...findSecureParameters(body.template, body.parameters))
   if (faults.length > 0) {
     throw new Problem(400, 'ERR_SECRET_IN_REQUEST', 'The request holds secrets; nothing of it was kept.', faults)
   }

@@ -16,15 +16,23 @@ const SECRET_MEMBERS = new Set([
 /** Members that hold key material in a JSON Web Key. */
 const KEY_MATERIAL = new Set(['d', 'dp', 'dq', 'qi', 'p', 'q', 'k', 'key_hsm'])
 
+/** Texts that hold a secret wherever they stand: a private key, a URL with a password or a shared access signature. */
+const SECRET_TEXTS = [
+  /-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----/,
+  /\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*:[^\s/@]+@/i,
+  /[?&]sig=[^&\s]/i,
+] as const
+
 /**
  * Finds every place of `value` that holds a secret. An orchestration's input is its history, kept in storage and shown
  * by the management API: no place for secrets, so a request that brings one is refused as a whole.
  * The faults name the place, never the value.
  */
 export function findSecrets(value: unknown, pointer = ''): Fault[] {
+  if (typeof value === 'string') return SECRET_TEXTS.some((text) => text.test(value)) ? [secretFault(pointer)] : []
   if (Array.isArray(value)) return value.flatMap((item, index) => findSecrets(item, `${pointer}/${index}`))
   if (!isObject(value)) return []
-  const faults: Fault[] = []
+  const faults = findSecureParameters(value, pointer)
   for (const [member, content] of Object.entries(value)) {
     const at = `${pointer}/${escapeMember(member)}`
     if (isEmpty(content)) continue
@@ -37,20 +45,36 @@ export function findSecrets(value: unknown, pointer = ''): Fault[] {
   return faults
 }
 
-/** Values given for parameters that the template declares `securestring` or `secureObject`, and defaults of such. */
-export function findSecureParameters(template: unknown, parameters: unknown): Fault[] {
-  const declared = isObject(template) && isObject(template.parameters) ? template.parameters : {}
+/**
+ * What a holder of a template (a request, or a nested deployment in a template) gives away: values for parameters that
+ * the template declares `securestring` or `secureObject`, defaults of such, and outputs that are no expression.
+ */
+function findSecureParameters(holder: Record<string, unknown>, pointer: string): Fault[] {
+  const { template, parameters } = holder
+  if (!isObject(template)) return []
   const given = isObject(parameters) ? parameters : {}
-  return Object.entries(declared).flatMap(([name, declaration]) => {
-    if (!isObject(declaration) || !/^secure(string|object)$/i.test(String(declaration.type))) return []
+  const at = `${pointer}/template`
+  const declared = secureOnes(template.parameters).flatMap(([name, declaration]) => {
     const faults: Fault[] = []
     if (!isEmpty(declaration.defaultValue))
-      faults.push(secretFault(`/template/parameters/${escapeMember(name)}/defaultValue`))
+      faults.push(secretFault(`${at}/parameters/${escapeMember(name)}/defaultValue`))
     const value = Object.entries(given).find(([key]) => key.toLowerCase() === name.toLowerCase())
     if (value && isObject(value[1]) && !isEmpty(value[1].value))
-      faults.push(secretFault(`/parameters/${escapeMember(value[0])}/value`))
+      faults.push(secretFault(`${pointer}/parameters/${escapeMember(value[0])}/value`))
     return faults
   })
+  const outputs = secureOnes(template.outputs)
+    .filter(([, { value }]) => !isEmpty(value) && !(typeof value === 'string' && value.startsWith('[')))
+    .map(([name]) => secretFault(`${at}/outputs/${escapeMember(name)}/value`))
+  return [...declared, ...outputs]
+}
+
+/** Declarations of a secure type, by name. */
+function secureOnes(declarations: unknown): [string, Record<string, unknown>][] {
+  return Object.entries(isObject(declarations) ? declarations : {}).filter(
+    (entry): entry is [string, Record<string, unknown>] =>
+      isObject(entry[1]) && /^secure(string|object)$/i.test(String(entry[1].type)),
+  )
 }
 
 function secretFault(pointer: string): Fault {

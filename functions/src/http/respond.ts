@@ -22,7 +22,7 @@ export async function respond(
 
 /**
  * The body as JSON.
- * @throws Problem 413, 415, 400 ERR_JSON (with the position, never the text)
+ * @throws Problem 413, 415, 400 ERR_JSON (with the position, never the text) or ERR_TOO_DEEP
  */
 export async function readJson(request: HttpRequest): Promise<unknown> {
   const type = request.headers.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase()
@@ -32,11 +32,25 @@ export async function readJson(request: HttpRequest): Promise<unknown> {
   if (Buffer.byteLength(text) > MAX_BODY_BYTES)
     throw new Problem(413, 'ERR_TOO_LARGE', `The body is larger than ${MAX_BODY_BYTES} bytes.`)
   try {
-    return JSON.parse(text)
+    const value: unknown = JSON.parse(text)
+    if (depthOf(value, MAX_DEPTH) < MAX_DEPTH) return value
   } catch {
     // Not the parser's own words: for most faults they repeat what was sent.
     throw new Problem(400, 'ERR_JSON', `The body is not JSON: ${jsonFaultPosition(text)} does not fit.`, [
       { code: 'ERR_JSON', pointer: '', detail: `is not JSON at ${jsonFaultPosition(text)}` },
     ])
+  }
+  throw new Problem(400, 'ERR_TOO_DEEP', `The body is nested in ${MAX_DEPTH} levels or more.`)
+}
+
+/** Deeper than any template; what walks a body further on may recurse. */
+const MAX_DEPTH = 100
+
+/** Levels of nesting, counted up to `limit`. */
+function depthOf(value: unknown, limit: number): number {
+  let level = [value]
+  for (let depth = 0; ; depth += 1) {
+    level = level.flatMap((item) => (typeof item === 'object' && item !== null ? Object.values(item) : []))
+    if (level.length === 0 || depth === limit) return depth
   }
 }
