@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ContainerGroups, createContainerGroups, defaultImages, type ImageCatalogue } from './aci/index.ts'
@@ -6,6 +6,7 @@ import { createArmService, seedSubscription } from './arm/index.ts'
 import { createControl } from './control/routes.ts'
 import {
   type Clock,
+  COLLECTIONS,
   cacheDirectory,
   createDispatcher,
   createSeed,
@@ -24,6 +25,7 @@ import {
   openStore,
   plantSeed,
   ROOT_FILE,
+  releasedAtExit,
   type Seed,
   type Service,
   systemClock,
@@ -43,10 +45,16 @@ import { createProcessor } from './psp/index.ts'
 import type { VirtualProcessor } from './psp/types.ts'
 import { createAuthorizer } from './rbac/index.ts'
 import { type ConfidentialRunner, createRunner } from './run/index.ts'
+import { makeStateFolder } from './run/state-folder.ts'
 
 export interface EmulatorOptions {
   /** Where state, keys and journal are kept; absent: in memory, gone with the emulator. */
   readonly dataDir?: string
+  /**
+   * Without a data directory: a private folder for what others read as files while the emulator runs (the certificate that
+   * clients trust, the files of container groups). Absent: one of its own, removed at the end.
+   */
+  readonly runtimeDir?: string
   /** Where keys that take long to make are kept for every instance of this user. */
   readonly cacheDir?: string
   readonly faults?: Faults
@@ -120,8 +128,8 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
   const faults = options.faults ?? NO_FAULTS
   const context: EmulatorContext = { clock, store, journal, random, keys, authority, faults, seed, fetch }
 
-  const caFile =
-    dataDir === undefined ? temporaryCaFile(authority.rootPem, cleanup) : join(dataDir, 'authority', ROOT_FILE)
+  const folder = dataDir ?? options.runtimeDir ?? temporaryFolder(cleanup)
+  const caFile = dataDir === undefined ? writeCaFile(folder, authority.rootPem) : join(folder, 'authority', ROOT_FILE)
   const credential = instanceCredential(random.bytes(32))
   const psp = createProcessor(context)
   const tokens = createTokenVerifier(context)
@@ -134,11 +142,11 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
     if (port === undefined) throw new Error('the emulator does not listen yet: call listen() first')
     return `http://${credential.userInfo(groupId)}@127.0.0.1:${port}`
   }
-  const workDir = inData('groups')
+  const workDir = join(folder, 'groups')
   // What a killed process left of its groups; this one has the lock.
-  if (workDir !== undefined) rmSync(workDir, { recursive: true, force: true })
+  rmSync(workDir, { recursive: true, force: true })
   const containerGroups = createContainerGroups(context, {
-    ...(workDir !== undefined && { workDir }),
+    workDir,
     psp,
     runner,
     images: options.images ?? defaultImages(),
@@ -146,6 +154,7 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
       caFile,
       proxyUrl,
       hostNames,
+      watchHostNames: (changed) => store.watch([COLLECTIONS.vaults, COLLECTIONS.attestationProviders], changed),
       accept: (groupId, socket, meant) => {
         if (door === undefined) socket.destroy()
         else door.attachGroup(groupId)(socket, meant)
@@ -228,9 +237,13 @@ async function keptSeed(dataDir: string | undefined, made: Seed): Promise<Seed> 
   return JSON.parse(await directoryFiles(dataDir).writeOnce('seed.json', JSON.stringify(made, null, 2))) as Seed
 }
 
-function temporaryCaFile(rootPem: string, cleanup: AsyncDisposableStack): string {
-  const folder = mkdtempSync(join(tmpdir(), 'skerry-ca-'))
-  cleanup.defer(() => rmSync(folder, { recursive: true, force: true }))
+function temporaryFolder(cleanup: AsyncDisposableStack): string {
+  const folder = makeStateFolder(tmpdir(), 'emulator')
+  cleanup.use(releasedAtExit(() => rmSync(folder, { recursive: true, force: true })))
+  return folder
+}
+
+function writeCaFile(folder: string, rootPem: string): string {
   const file = join(folder, ROOT_FILE)
   writeFileSync(file, rootPem, { mode: 0o600 })
   return file

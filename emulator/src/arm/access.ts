@@ -13,17 +13,20 @@ export async function authenticate(ctx: EmulatorContext, tokens: TokenVerifier, 
   } catch (error) {
     if (!(error instanceof TokenError)) throw error
     const refusal = refusalOf(error, ctx.seed.tenantId)
-    ctx.journal.write({
-      service: 'arm',
-      operation: 'authenticate',
-      outcome: 'denied',
-      subject: new URL(request.url).pathname,
-      summary: refusal.message,
-      conditions: [
-        { name: `token.${error.code}`, wanted: 'a valid token', found: error.found ?? error.code, met: false },
-      ],
-      answer: { status: 401, code: refusal.code },
-    })
+    // A request without any token was not refused: it was told where to get one.
+    if (error.code !== 'missing') {
+      ctx.journal.write({
+        service: 'arm',
+        operation: 'authenticate',
+        outcome: 'denied',
+        subject: new URL(request.url).pathname,
+        summary: refusal.message,
+        conditions: [
+          { name: `token.${error.code}`, wanted: 'a valid token', found: error.found ?? error.code, met: false },
+        ],
+        answer: { status: 401, code: refusal.code },
+      })
+    }
     throw new ArmError(401, refusal, { 'www-authenticate': challenge(ctx.seed.tenantId, error) })
   }
 }

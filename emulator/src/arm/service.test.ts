@@ -63,17 +63,19 @@ const groupBody = (more: object = {}, variables: object[] = []) => ({
 })
 
 describe('a request to Resource Manager', () => {
-  it('without a token gets the challenge', async () => {
+  it('without a token gets the challenge, and is no refusal worth explaining', async () => {
     const answer = await arm.send('GET', `/subscriptions?${V}`, undefined, { authorization: '' })
     expect(answer.status).toBe(401)
     expect(answer.headers.get('www-authenticate')).toMatch(
       /^Bearer authorization_uri="https:\/\/login\.microsoftonline\.com\/[0-9a-f-]{36}", error="invalid_token"/,
     )
     expect(await errorOf(answer)).toMatchObject({ code: 'AuthenticationFailed' })
+    expect(arm.world.ctx.journal.records()).toEqual([])
   })
   it('with something that is no token gets 401', async () => {
     const answer = arm.send('GET', `/subscriptions?${V}`, undefined, { authorization: 'Bearer nonsense' })
     expect(await errorOf(answer)).toMatchObject({ status: 401, code: 'InvalidAuthenticationToken' })
+    expect(arm.world.ctx.journal.records().at(-1)).toMatchObject({ service: 'arm', outcome: 'denied' })
   })
   it('with an expired token gets 401', async () => {
     const authorization = `Bearer ${await arm.token()}`

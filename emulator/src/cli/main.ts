@@ -37,7 +37,7 @@ function describe(exit: (code: number) => void): Command {
   const program = new Command('skerry')
     .description('Azure and the AMD processor, for a machine that has neither: secure key release on this computer.')
     .configureHelp({ showGlobalOptions: true })
-    .showHelpAfterError('(--help explains)')
+    .configureOutput({ outputError: (text, write) => write(oneLine(text, '')) })
     .enablePositionalOptions()
     .exitOverride()
     .addHelpText(
@@ -58,9 +58,21 @@ Run your own program as if in a confidential container:
     )
   const commands = [describeUp, describeEnv, describeRun, describeHost, describeExplain, describeDemo]
   for (const add of commands) add(program, exit)
-  for (const command of program.commands)
-    command.exitOverride().showHelpAfterError(`(skerry ${command.name()} --help explains)`)
+  for (const command of program.commands) {
+    const name = `${command.name()} `
+    command.exitOverride().configureOutput({ outputError: (text, write) => write(oneLine(text, name)) })
+  }
   return program
+}
+
+/** What the parser has to say, in one line like every other failure. */
+function oneLine(text: string, command: string): string {
+  const said = text
+    .trim()
+    .replace(/^error: /, '')
+    .replaceAll(/\s*\n\s*/g, ' ')
+    .replace(/\.$/, '')
+  return `skerry: ${said}; skerry ${command}--help explains\n`
 }
 
 /** `skerry explain | head`: who reads has had enough, and that is no failure. */
@@ -71,7 +83,6 @@ function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
 /** A program that cannot be started ends as it would under a shell (POSIX, 2.8.2). */
 const BY_CODE: Readonly<Record<string, number>> = {
   ERR_USAGE: USAGE,
-  ERR_DEMO_INPUT: USAGE,
   ERR_COMMAND_NOT_EXECUTABLE: 126,
   ERR_COMMAND_NOT_FOUND: 127,
 }

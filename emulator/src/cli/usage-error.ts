@@ -5,6 +5,12 @@ export class UsageError extends Error {
   readonly code = 'ERR_USAGE'
 }
 
+/** A file that a flag names and that cannot be read. */
+export function unreadable(flag: string, file: string, error: unknown): UsageError {
+  const { code } = error as NodeJS.ErrnoException
+  return new UsageError(`${flag} ${file}: ${code === 'ENOENT' ? 'there is no such file' : `cannot be read (${code})`}`)
+}
+
 /** For `--port`. */
 export function parsePort(text: string): number {
   const port = Number(text)

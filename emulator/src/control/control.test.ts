@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { decodeReport, decodeReportResponse, encodeReportRequest, SECURITY_CONTEXT_FILES } from '@skerry/guest/wire'
@@ -6,7 +6,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TEST_CACHE_DIRECTORY } from '../core/test-context.ts'
 import { createEmulator, type Emulator } from '../emulator.ts'
 import { ControlError, connectInstance, type InstanceClient } from './client.ts'
-import { announce, findInstance, type InstanceInfo, InstanceNotFoundError, runningInstances } from './instance.ts'
+import {
+  announce,
+  findInstance,
+  type InstanceInfo,
+  InstanceNotFoundError,
+  makeRuntimeFolder,
+  NoInstanceError,
+  runningInstances,
+} from './instance.ts'
 
 describe('the control routes, as another process uses them', () => {
   let emulator: Emulator
@@ -85,8 +93,8 @@ describe('finding a running instance', () => {
     expect(() => findInstance(undefined, runtime)).toThrow(/skerry up/)
     const word = await announce(info('a'), runtime)
     expect(statSync(join(folder, 'a', 'instance.json')).mode & 0o777).toBe(0o600)
-    expect(findInstance(undefined, runtime)).toEqual(info('a'))
-    expect(findInstance(join(folder, 'a'), runtime)).toEqual(info('a'))
+    expect(findInstance(undefined, runtime)).toMatchObject(info('a'))
+    expect(findInstance(join(folder, 'a'), runtime)).toMatchObject(info('a'))
     word[Symbol.dispose]()
     expect(() => findInstance(join(folder, 'a'), runtime)).toThrow(/--data/)
   })
@@ -103,5 +111,28 @@ describe('finding a running instance', () => {
     // No process has this id: it is beyond what Linux gives out (proc(5), pid_max).
     using _dead = await announce(info('dead', 4_194_305), runtime)
     expect(runningInstances(runtime)).toEqual([])
+    using _next = await announce(info('next'), runtime)
+    expect(readdirSync(runtime).filter((name) => name.includes('4194305'))).toEqual([])
+  })
+
+  it('passes over one whose process id another process has now', async () => {
+    using _word = await announce(info('a'), runtime)
+    const file = join(folder, 'a', 'instance.json')
+    const word = JSON.parse(readFileSync(file, 'utf8')) as InstanceInfo
+    writeFileSync(file, JSON.stringify({ ...word, processStart: '1' }))
+    expect(() => findInstance(join(folder, 'a'), runtime)).toThrow(NoInstanceError)
+  })
+})
+
+describe('the folder of an instance whose state is in memory', () => {
+  it('is private, and gone with the instance', () => {
+    const runtime = join(mkdtempSync(join(tmpdir(), 'skerry-runtime-')), 'run')
+    const folder = makeRuntimeFolder(runtime)
+    expect(statSync(folder.path).mode & 0o777).toBe(0o700)
+    expect(statSync(runtime).mode & 0o777).toBe(0o700)
+    writeFileSync(join(folder.path, 'journal.jsonl'), '')
+    folder[Symbol.dispose]()
+    expect(readdirSync(runtime)).toEqual([])
+    rmSync(join(runtime, '..'), { recursive: true })
   })
 })

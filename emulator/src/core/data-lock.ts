@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { releasedAtExit } from './at-exit.ts'
 import { isRunning, startOf } from './process-life.ts'
 
 /** Thrown when another process holds the data directory. */
@@ -38,11 +39,9 @@ export function lockDataDirectory(directory: string): Disposable {
     if (holder !== undefined && isAlive(holder)) throw new DataDirectoryInUseError(directory, holder.pid)
     removeStale(file, found)
   }
-  return {
-    [Symbol.dispose]: () => {
-      if (readOr(file) === mine) rmSync(file, { force: true })
-    },
-  }
+  return releasedAtExit(() => {
+    if (readOr(file) === mine) rmSync(file, { force: true })
+  })
 }
 
 /** Appears with its content or not at all: a reader never finds an empty lock. */

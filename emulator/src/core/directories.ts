@@ -13,12 +13,7 @@ export function cacheDirectory(env: Environment = process.env): string {
   return join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'skerry')
 }
 
-/** The data directory of an instance that was given none. */
-export function defaultDataDirectory(env: Environment = process.env): string {
-  return join(env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'skerry')
-}
-
-/** Where running instances leave word of themselves. */
+/** Where running instances leave word of themselves, and those without a data directory what must be a file. */
 export function runtimeDirectory(env: Environment = process.env): string {
   return env.XDG_RUNTIME_DIR ? join(env.XDG_RUNTIME_DIR, 'skerry') : join(tmpdir(), `skerry-${userInfo().username}`)
 }

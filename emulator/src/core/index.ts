@@ -1,3 +1,4 @@
+export * from './at-exit.ts'
 export * from './authority.ts'
 export * from './clock.ts'
 export * from './context.ts'

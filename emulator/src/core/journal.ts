@@ -21,6 +21,7 @@ export interface JournalEntry {
   readonly service: string
   /** What was asked, in the field's words: `attest`, `release`, `token`, `createKey`, `startContainerGroup` … */
   readonly operation: string
+  /** A request without any token, answered with a challenge, is not `denied`: nothing was decided about it. */
   readonly outcome: 'allowed' | 'denied' | 'failed' | 'done'
   /** What it was about: a key id, a container group, a principal. */
   readonly subject?: string

@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { isRunning } from '../core/process-life.ts'
 
 /**
- * A folder for what lives as long as a network or a run (a hosts file, a security context). Its name says whose it is,
- * so that the next run takes away what a killed one left behind.
+ * A folder for what lives as long as a network, a run or an instance (a hosts file, a security context). Its name says
+ * whose it is, so that the next one of its kind takes away what a killed one left behind.
  */
-export function makeStateFolder(parent = tmpdir()): string {
-  const prefix = `skerry-run-${pidNamespace()}-`
+export function makeStateFolder(parent = tmpdir(), kind = 'run'): string {
+  const prefix = `skerry-${kind}-${pidNamespace()}-`
   for (const name of readdirSync(parent)) {
     if (!name.startsWith(prefix)) continue
     const pid = Number(name.slice(prefix.length).split('-')[0])
@@ -26,7 +26,7 @@ function removeOurs(folder: string): void {
 }
 
 /** Process ids mean something within one PID namespace only, and a temporary folder may be shared by several. */
-function pidNamespace(): string {
+export function pidNamespace(): string {
   try {
     return /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? '0'
   } catch {

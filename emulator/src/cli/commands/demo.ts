@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Command, Option } from 'commander'
 import type { DemoOptions } from '../demo/index.ts'
+import { appError, dataError } from '../flag-errors.ts'
 
 /** The checkout: its root is the app, and its examples are what a run deploys unless told otherwise. */
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url))
@@ -39,6 +40,11 @@ Exit codes: 0 the key arrived; 3, 4, 5 the tampering (policy, debug, tcb) was ca
     )
     .action(async (flags: DemoFlags) => {
       const { runDemo } = await import('../demo/index.ts')
-      exit(await runDemo({ ...flags, data: resolve(flags.data), app: resolve(flags.app) }))
+      const data = resolve(flags.data)
+      try {
+        exit(await runDemo({ ...flags, data, app: resolve(flags.app) }))
+      } catch (error) {
+        throw appError(flags.app, dataError(flags.data, data, error))
+      }
     })
 }

@@ -8,7 +8,7 @@ import type { InstanceInfo } from '../../control/instance.ts'
 import type { LaunchRequest } from '../../control/routes.ts'
 import { networkEnvironment, trustEnvironment } from '../../doors/environment.ts'
 import type { DeviceGeneration } from '../../run/index.ts'
-import { UsageError } from '../usage-error.ts'
+import { UsageError, unreadable } from '../usage-error.ts'
 
 interface RunFlags {
   readonly data?: string
@@ -88,7 +88,7 @@ function readPolicy(file: string): string {
   try {
     policy = readFileSync(file)
   } catch (error) {
-    throw new UsageError(`--policy ${file}: ${(error as Error).message}`)
+    throw unreadable('--policy', file, error)
   }
   if (policy.length === 0) throw new UsageError(`--policy ${file}: the file is empty`)
   return policy.toString('base64')

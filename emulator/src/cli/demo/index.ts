@@ -1,3 +1,2 @@
-export { DemoInputError } from './inputs.ts'
 export { type DemoOptions, runDemo } from './run.ts'
 export { TAMPERS, type Tamper } from './tamper.ts'

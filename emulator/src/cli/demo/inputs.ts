@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { UsageError, unreadable } from '../usage-error.ts'
 
 /** What a run deploys, and the names that must exist in the emulator for it. */
 export interface DemoInputs {
@@ -21,14 +22,9 @@ export interface NamedWorld {
   readonly keyName: string
 }
 
-/** An input file that cannot be used: the message names the flag and the file. */
-export class DemoInputError extends Error {
-  readonly code = 'ERR_DEMO_INPUT'
-}
-
 export const DEFAULT_RESOURCE_GROUP = 'skerry-demo'
 
-/** @throws DemoInputError naming the flag whose file is missing or not JSON */
+/** @throws UsageError naming the flag whose file is missing or not JSON */
 export function readInputs(templateFile: string, configFile: string): DemoInputs {
   const template = readJsonObject('--template', templateFile)
   const importKeyConfig = readJsonObject('--config', configFile)
@@ -75,20 +71,17 @@ function readJsonObject(flag: string, file: string): Record<string, unknown> {
   try {
     content = readFileSync(file, 'utf8')
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    throw new DemoInputError(
-      `${flag} ${file}: ${code === 'ENOENT' ? 'there is no such file' : `cannot be read (${code})`}`,
-    )
+    throw unreadable(flag, file, error)
   }
   try {
     const value: unknown = JSON.parse(content)
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
   } catch (error) {
-    throw new DemoInputError(
-      `${flag} ${file}: is not JSON: ${error instanceof Error ? error.message.split('\n', 1)[0] : ''}`,
-    )
+    // Not the parser's own words: they repeat what the file holds, and may go over several lines.
+    const place = /line \d+ column \d+/.exec((error as Error).message)?.[0]
+    throw new UsageError(`${flag} ${file}: is not JSON${place ? ` (${place})` : ''}`)
   }
-  throw new DemoInputError(`${flag} ${file}: must hold a JSON object`)
+  throw new UsageError(`${flag} ${file}: must hold a JSON object`)
 }
 
 function member(value: unknown, name: string): unknown {

@@ -1,11 +1,14 @@
-import { mkdirSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
+import { constants } from 'node:os'
 import { join, resolve } from 'node:path'
 import { seedResources } from '../../arm/index.ts'
-import { type Clock, type Journal, NO_FAULTS } from '../../core/index.ts'
+import { type Clock, type Journal, lockDataDirectory, NO_FAULTS } from '../../core/index.ts'
 import { createEmulator } from '../../emulator.ts'
+import { entryFiles } from '../../host/app/load-app.ts'
 import { startFunctionsHost } from '../../host/index.ts'
 import type { ConfidentialRunner } from '../../run/index.ts'
 import { denialTable } from '../denial-table.ts'
+import { untilSignal } from '../until-signal.ts'
 import { type Answer, type DeploymentView, type FrontDoor, frontDoor } from './front-door.ts'
 import { type DemoInputs, readInputs } from './inputs.ts'
 import { Operator } from './operator.ts'
@@ -33,15 +36,19 @@ const LOCATION = 'westeurope'
 /**
  * The whole flow, once: emulator and Functions host start, the app deploys, proves, rotates and tears down; with `tamper`,
  * the host cheats and the run shows how that is caught.
- * @returns the exit code: 0, 3 to 5 for a tampering that was caught, 1 when something went otherwise than it must
+ * @returns the exit code: 0, 3 to 5 for a tampering that was caught, 1 when something went otherwise than it must, 128 and
+ * the signal's number when it was told to end
  */
 export async function runDemo(options: DemoOptions): Promise<number> {
   const write = options.write ?? ((text: string) => void process.stdout.write(text))
   const say = (line = '') => write(`${line}\n`)
   const inputs = readInputs(options.template, options.config)
+  // An app that cannot be is told before anything is made for it.
+  entryFiles(options.app)
   const data = resolve(options.data)
+  using stop = untilSignal()
+  using _lock = lockDataDirectory(data)
   for (const part of ['journal.jsonl', 'host']) rmSync(join(data, part), { recursive: true, force: true })
-  mkdirSync(data, { recursive: true, mode: 0o700 })
 
   await using emulator = await createEmulator({
     faults: options.tamper ? { tamper: options.tamper } : NO_FAULTS,
@@ -87,10 +94,16 @@ export async function runDemo(options: DemoOptions): Promise<number> {
 
   const door = frontDoor(host.url, host)
   const run = new Run(door, new Operator(emulator.dispatcher, emulator.context.seed), clock, say)
-  const code = options.tamper
-    ? await tampered(run, inputs, options.tamper, journal, say)
-    : await untampered(run, inputs, journal, say, () => (clock.now() - started) / 1000, write)
-  return code
+  const flow = options.tamper
+    ? tampered(run, inputs, options.tamper, journal, say)
+    : untampered(run, inputs, journal, say, () => (clock.now() - started) / 1000, write)
+  const ended = await Promise.race([flow, stop.signal])
+  if (typeof ended === 'number') return ended
+  // What still goes on fails when the host is gone, and nobody is interested any more.
+  flow.catch(() => {})
+  say()
+  say(field('ended', `by ${ended}, before the flow was over`))
+  return 128 + constants.signals[ended]
 }
 
 const TAMPERING: Readonly<Record<Tamper, string>> = {
