@@ -71,6 +71,7 @@ export interface HostProcess {
   readonly command: Command
   readonly url: string
   readonly masterKey: string
+  readonly functionKey: string
   call(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<Answer>
   /** Polls a deployment until no operation runs on it. */
   ended(name: string): Promise<View>
@@ -88,6 +89,7 @@ export async function startHost(store: string, env: NodeJS.ProcessEnv): Promise<
     command,
     url,
     masterKey,
+    functionKey,
     call,
     ended: (name) =>
       until(async () => {
