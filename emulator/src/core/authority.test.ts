@@ -86,7 +86,7 @@ describe('the certificate authority', () => {
       commonName: 'Skerry emulator CA (/home/me/.local/state/skerry)',
       organization: 'Skerry emulator, not Microsoft Azure',
     }
-    const der = await mintLeaf(
+    const der = mintLeaf(
       {
         serial: randomBytes(16),
         notBefore: NOW - DAY_MS / 24,

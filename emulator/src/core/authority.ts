@@ -105,7 +105,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Certific
   const sign = async (request: Pick<LeafRequest, 'publicKey' | 'hostnames'>) => {
     const { mintLeaf } = await import('./mint.ts')
     const [first = ''] = request.hostnames
-    const der = await mintLeaf(
+    const der = mintLeaf(
       {
         ...request,
         // A common name is at most 64 characters (RFC 5280, ub-common-name), and an address in it is read as a host name.
@@ -162,14 +162,14 @@ async function makeHierarchy(options: AuthorityOptions): Promise<Hierarchy> {
   }
   const permitted = { domains: EMULATED_DOMAINS, addresses: EMULATED_ADDRESSES }
   const ca = { ...validity, permitted }
-  const root = await mintCa({
+  const root = mintCa({
     ...ca,
     serial: options.random.bytes(16),
     subject: ROOT_NAME(options.label),
     privateKey: rootKey,
     pathLength: 1,
   })
-  const intermediate = await mintCa(
+  const intermediate = mintCa(
     {
       ...ca,
       serial: options.random.bytes(16),

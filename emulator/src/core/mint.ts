@@ -1,30 +1,21 @@
-import 'reflect-metadata'
 import { createPublicKey, type KeyObject } from 'node:crypto'
-import { isIP } from 'node:net'
-import { AsnConvert } from '@peculiar/asn1-schema'
+import type { Extension } from '@peculiar/asn1-x509'
+import { buildCertificate } from '../x509/certificate.ts'
 import {
-  GeneralName,
-  GeneralSubtree,
-  GeneralSubtrees,
-  id_ce_nameConstraints,
-  NameConstraints,
-} from '@peculiar/asn1-x509'
-import {
-  AuthorityKeyIdentifierExtension,
-  BasicConstraintsExtension,
-  ExtendedKeyUsage,
-  ExtendedKeyUsageExtension,
-  Extension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  SubjectAlternativeNameExtension,
-  SubjectKeyIdentifierExtension,
-  X509CertificateGenerator,
-} from '@peculiar/x509'
+  alternativeNames,
+  authorityKeyIdentifier,
+  caConstraints,
+  extendedKeyUsage,
+  keyUsage,
+  leafConstraints,
+  permittedNames,
+  subjectKeyIdentifier,
+} from '../x509/extensions.ts'
+import { distinguishedName, type NameAttribute } from '../x509/names.ts'
 
 /*
- * Certificates of RFC 5280. This module loads the X.509 library, which takes longer than a warm start should: it is
- * imported only when a certificate has to be made.
+ * The certificates of the emulator's own authority (RFC 5280). This module loads the ASN.1 library, which takes longer
+ * than a warm start should: it is imported only when a certificate has to be made.
  */
 
 /** What every certificate has. Dates are milliseconds since the epoch. */
@@ -61,98 +52,65 @@ export interface LeafRequest extends Common {
   readonly hostnames: readonly string[]
 }
 
+const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
+
 /** A CA certificate in DER. Without `issuer` it signs itself. */
-export async function mintCa(
+export function mintCa(
   request: CaRequest,
   issuer: Issuer = { name: request.subject, privateKey: request.privateKey },
-) {
-  const publicKey = createPublicKey(request.privateKey)
-  const usages = KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign | KeyUsageFlags.digitalSignature
-  return await mint(request, publicKey, issuer, [
-    new BasicConstraintsExtension(true, request.pathLength, true),
-    new KeyUsagesExtension(usages, true),
-    nameConstraints(request.permitted),
+): Buffer {
+  const { domains, addresses } = request.permitted
+  return mint(request, createPublicKey(request.privateKey), issuer, [
+    caConstraints(request.pathLength),
+    keyUsage('keyCertSign', 'cRLSign', 'digitalSignature'),
+    permittedNames(domains, addresses),
   ])
 }
 
 /** A TLS server certificate in DER. */
-export async function mintLeaf(request: LeafRequest, issuer: Issuer) {
-  const encipher = request.publicKey.asymmetricKeyType === 'rsa' ? KeyUsageFlags.keyEncipherment : 0
-  const names = request.hostnames.map((name) => ({
-    type: isIP(name) ? ('ip' as const) : ('dns' as const),
-    value: name,
-  }))
-  return await mint(request, request.publicKey, issuer, [
-    new BasicConstraintsExtension(false, undefined, true),
-    new KeyUsagesExtension(KeyUsageFlags.digitalSignature | encipher, true),
-    new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]),
-    new SubjectAlternativeNameExtension(names),
+export function mintLeaf(request: LeafRequest, issuer: Issuer): Buffer {
+  const enciphers = request.publicKey.asymmetricKeyType === 'rsa'
+  return mint(request, request.publicKey, issuer, [
+    leafConstraints(),
+    enciphers ? keyUsage('digitalSignature', 'keyEncipherment') : keyUsage('digitalSignature'),
+    extendedKeyUsage(SERVER_AUTH),
+    alternativeNames(request.hostnames),
   ])
 }
 
-async function mint(
+function mint(
   request: Common & { readonly subject: DistinguishedName },
   publicKey: KeyObject,
   issuer: Issuer,
   extensions: readonly Extension[],
-): Promise<Buffer> {
-  const spki = await importSpki(publicKey)
-  const certificate = await X509CertificateGenerator.create(
+): Buffer {
+  return buildCertificate(
     {
-      serialNumber: positive(request.serial).toString('hex'),
-      subject: jsonName(request.subject),
-      issuer: jsonName(issuer.name),
+      serial: positive(request.serial),
+      subject: nameOf(request.subject),
+      issuer: nameOf(issuer.name),
       notBefore: new Date(request.notBefore),
       notAfter: new Date(request.notAfter),
-      publicKey: spki,
-      signingKey: await importP256(issuer.privateKey),
-      signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' },
+      publicKey,
       extensions: [
         ...extensions,
-        await SubjectKeyIdentifierExtension.create(spki, false, crypto),
-        await AuthorityKeyIdentifierExtension.create(
-          await importSpki(createPublicKey(issuer.privateKey)),
-          false,
-          crypto,
-        ),
+        subjectKeyIdentifier(publicKey),
+        authorityKeyIdentifier(createPublicKey(issuer.privateKey)),
       ],
     },
-    crypto,
+    issuer.privateKey,
+    'ecdsa-sha256',
   )
-  return Buffer.from(certificate.rawData)
 }
 
-function nameConstraints(permitted: CaRequest['permitted']): Extension {
-  const prefixed = (address: string) => `${address}/${isIP(address) === 6 ? 128 : 32}`
-  const bases = [
-    ...permitted.domains.map((dNSName) => new GeneralName({ dNSName })),
-    ...permitted.addresses.map((address) => new GeneralName({ iPAddress: prefixed(address) })),
-  ]
-  const permittedSubtrees = new GeneralSubtrees(bases.map((base) => new GeneralSubtree({ base })))
-  return new Extension(id_ce_nameConstraints, true, AsnConvert.serialize(new NameConstraints({ permittedSubtrees })))
-}
-
-function jsonName(name: DistinguishedName) {
-  const common = name.commonName === undefined ? [] : [{ CN: [name.commonName] }]
-  return [...common, { O: [name.organization] }]
+function nameOf({ commonName, organization }: DistinguishedName) {
+  const common: NameAttribute[] = commonName === undefined ? [] : [['CN', commonName]]
+  return distinguishedName([...common, ['O', organization]])
 }
 
 /** Section 4.1.2.2: a serial number is positive. The next bit is set so that none starts with a zero byte. */
-function positive(serial: Buffer): Buffer {
+function positive(serial: Buffer): bigint {
   const copy = Buffer.from(serial)
   copy[0] = (copy[0]! & 0x7f) | 0x40
-  return copy
-}
-
-async function importSpki(key: KeyObject) {
-  const algorithm =
-    key.asymmetricKeyType === 'rsa'
-      ? { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
-      : { name: 'ECDSA', namedCurve: 'P-256' }
-  return await crypto.subtle.importKey('spki', key.export({ type: 'spki', format: 'der' }), algorithm, true, ['verify'])
-}
-
-async function importP256(key: KeyObject) {
-  const pkcs8 = key.export({ type: 'pkcs8', format: 'der' })
-  return await crypto.subtle.importKey('pkcs8', pkcs8, { name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign'])
+  return BigInt(`0x${copy.toString('hex')}`)
 }

@@ -1,4 +1,5 @@
 import { createHash, type KeyObject } from 'node:crypto'
+import { isIP } from 'node:net'
 import { AsnConvert, OctetString } from '@peculiar/asn1-schema'
 import {
   AuthorityKeyIdentifier,
@@ -9,9 +10,13 @@ import {
   ExtendedKeyUsage,
   Extension,
   GeneralName,
+  GeneralSubtree,
+  GeneralSubtrees,
   KeyIdentifier,
   KeyUsage,
   KeyUsageFlags,
+  NameConstraints,
+  SubjectAlternativeName,
   SubjectKeyIdentifier,
   SubjectPublicKeyInfo,
 } from '@peculiar/asn1-x509'
@@ -19,8 +24,10 @@ import {
 const OID = {
   subjectKeyIdentifier: '2.5.29.14',
   keyUsage: '2.5.29.15',
+  subjectAlternativeName: '2.5.29.17',
   basicConstraints: '2.5.29.19',
   crlNumber: '2.5.29.20',
+  nameConstraints: '2.5.29.30',
   crlDistributionPoints: '2.5.29.31',
   authorityKeyIdentifier: '2.5.29.35',
   extendedKeyUsage: '2.5.29.37',
@@ -41,6 +48,27 @@ export function caConstraints(pathLength?: number): Extension {
     pathLength === undefined ? { cA: true } : { cA: true, pathLenConstraint: pathLength },
   )
   return extension(OID.basicConstraints, value, true)
+}
+
+/** `basicConstraints` of what is no CA, critical. */
+export function leafConstraints(): Extension {
+  return extension(OID.basicConstraints, new BasicConstraints(), true)
+}
+
+/** `nameConstraints`, critical: host names with everything below them, and single addresses. */
+export function permittedNames(domains: readonly string[], addresses: readonly string[]): Extension {
+  const bases = [
+    ...domains.map((dNSName) => new GeneralName({ dNSName })),
+    ...addresses.map((address) => new GeneralName({ iPAddress: `${address}/${isIP(address) === 6 ? 128 : 32}` })),
+  ]
+  const permittedSubtrees = new GeneralSubtrees(bases.map((base) => new GeneralSubtree({ base })))
+  return extension(OID.nameConstraints, new NameConstraints({ permittedSubtrees }), true)
+}
+
+/** `subjectAltName` of host names and IP addresses. */
+export function alternativeNames(names: readonly string[]): Extension {
+  const all = names.map((name) => new GeneralName(isIP(name) ? { iPAddress: name } : { dNSName: name }))
+  return extension(OID.subjectAlternativeName, new SubjectAlternativeName(all))
 }
 
 /** `keyUsage`, critical. */

@@ -5,7 +5,12 @@ import { AlgorithmIdentifier } from '@peculiar/asn1-x509'
  * How a certificate or a list is signed. The two PSS forms differ in one thing: whether the default trailer field is
  * written (AMD's CA certificates and older VCEKs do; newer VCEKs omit it, as DER asks).
  */
-export type CertificateSignature = 'rsa-sha256' | 'rsa-sha384' | 'rsa-pss-sha384' | 'rsa-pss-sha384-trailer'
+export type CertificateSignature =
+  | 'ecdsa-sha256'
+  | 'rsa-sha256'
+  | 'rsa-sha384'
+  | 'rsa-pss-sha384'
+  | 'rsa-pss-sha384-trailer'
 
 const RSASSA_PSS = '1.2.840.113549.1.1.10'
 
@@ -16,6 +21,8 @@ const TRAILER = 'a303020101'
 
 export function signatureAlgorithm(signature: CertificateSignature): AlgorithmIdentifier {
   switch (signature) {
+    case 'ecdsa-sha256':
+      return new AlgorithmIdentifier({ algorithm: '1.2.840.10045.4.3.2' })
     case 'rsa-sha256':
       return new AlgorithmIdentifier({ algorithm: '1.2.840.113549.1.1.11', parameters: null })
     case 'rsa-sha384':
@@ -29,6 +36,7 @@ export function signatureAlgorithm(signature: CertificateSignature): AlgorithmId
 
 export function signBytes(signature: CertificateSignature, bytes: Uint8Array, key: KeyObject): Uint8Array<ArrayBuffer> {
   switch (signature) {
+    case 'ecdsa-sha256':
     case 'rsa-sha256':
       return Uint8Array.from(sign('sha256', bytes, key))
     case 'rsa-sha384':
