@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ContainerGroups, createContainerGroups, defaultImages, type ImageCatalogue } from './aci/index.ts'
@@ -26,6 +26,7 @@ import {
   plantSeed,
   ROOT_FILE,
   releasedAtExit,
+  runtimeDirectory,
   type Seed,
   type Service,
   systemClock,
@@ -67,6 +68,8 @@ export interface EmulatorOptions {
   /** Default: `journal.jsonl` in the data directory. */
   readonly journalFile?: string
   readonly runner?: ConfidentialRunner
+  /** Directories that containers must find empty, beside the emulator's own: where its owner keeps secrets of the run. */
+  readonly hidden?: readonly string[]
 }
 
 export interface Emulator extends AsyncDisposable {
@@ -134,7 +137,13 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
   const psp = createProcessor(context)
   const tokens = createTokenVerifier(context)
   const authorizer = createAuthorizer(context)
-  const runner = options.runner ?? createRunner({ onFault: (error) => noteFirmwareFault(context, error) })
+  const runner =
+    options.runner ??
+    createRunner({
+      hidden: madeAll([folder, options.cacheDir ?? cacheDirectory(), runtimeDirectory(), ...(options.hidden ?? [])]),
+      stateDir: folder,
+      onFault: (error) => noteFirmwareFault(context, error),
+    })
   const hostNames = () => emulatedHostNames(store)
   let door: WireDoor | undefined
   let port: number | undefined
@@ -229,6 +238,18 @@ function openKeys(dataDir: string | undefined, cacheDir: string) {
   return dataDir === undefined
     ? withMachineKeys(keyCacheOver(memoryFiles()), machine, 2048)
     : withMachineKeys(directoryKeyCache(join(dataDir, 'keys')), machine, 3072)
+}
+
+/** What is not there yet cannot be hidden: a directory that came later would be seen by containers that run already. */
+function madeAll(directories: readonly string[]): readonly string[] {
+  for (const directory of directories) {
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 })
+    } catch {
+      // One that cannot be made holds nothing of ours.
+    }
+  }
+  return directories
 }
 
 /** Tenant and administrator of a data directory stay the same, since what is stored there names them. */

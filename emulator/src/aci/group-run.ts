@@ -92,6 +92,7 @@ export async function launchGroup(run: GroupRunOptions): Promise<GroupRun> {
       ...(program.module !== undefined && { module: program.module }),
       ...(networkOf !== undefined && { network: networkOf }),
       securityContextDir: directory,
+      visible: [clientEnvironment.caFile],
       output: line,
     })
   }
