@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type AppWorld, startAppWorld, type View } from '../support/app-world.ts'
 import { exampleBody, groupOf } from '../support/example.ts'
+import { until } from '../support/until.ts'
 
 // What goes wrong after a request was accepted: it is told with its step and reason, and nothing half made is left.
 
@@ -100,6 +101,27 @@ describe('a deployment fails with a reason, and leaves nothing', () => {
     const view = await world.deploy(body)
     expect(view.phase).toBe('Failed')
     expect(view.failure).toMatchObject({ step: 'deploy', reason: expect.stringContaining("init container 'first'") })
+    expect(await leftovers()).toEqual(NOTHING)
+  })
+})
+
+describe('an operation that is ended by hand, in the middle', () => {
+  it('leaves word of what it made, so that a DELETE takes it all away', async () => {
+    const authority = 'absent.weu.attest.azure.net'
+    const body = exampleBody({ name: 'ended', vaultHost: VAULT, authority })
+    expect((await world.call('POST', '/api/deployments', body)).status).toBe(202)
+    await until(async () => {
+      const { body: view } = await world.call('GET', '/api/deployments/ended')
+      return (view as unknown as View).steps.some(({ name }) => name === 'prove release')
+    })
+    world.host.durable.terminate('deployment-ended', 'by hand')
+    const view = await world.ended('ended')
+    expect([view.phase, view.failure?.code]).toEqual(['Failed', 'ERR_ORCHESTRATION'])
+    expect((await world.call('POST', '/api/deployments', body)).body.code).toBe('ERR_EXISTS')
+    expect(await leftovers()).toMatchObject({ keys: ['ended'] })
+
+    expect((await world.call('DELETE', '/api/deployments/ended?purge=true')).status).toBe(202)
+    expect(await world.ended('ended')).toMatchObject({ phase: 'Deleted', remains: [] })
     expect(await leftovers()).toEqual(NOTHING)
   })
 })

@@ -5,13 +5,13 @@ import { setTimeout as pause } from 'node:timers/promises'
  * @throws with the last thing seen when it takes longer than `patienceMs`
  */
 export async function until<T>(
-  look: () => T | undefined | Promise<T | undefined>,
+  look: () => T | false | undefined | Promise<T | false | undefined>,
   patienceMs = 20_000,
-): Promise<NonNullable<T>> {
+): Promise<T> {
   const deadline = performance.now() + patienceMs
   for (;;) {
     const found = await look()
-    if (found !== undefined && found !== null && found !== false) return found
+    if (found !== undefined && found !== false) return found
     if (performance.now() > deadline) throw new Error(`not seen within ${patienceMs} ms: ${look}`)
     await pause(15)
   }

@@ -4,6 +4,7 @@ import { setupServer } from 'msw/node'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createTestRunner } from '../../../emulator/src/aci/test-runner.ts'
 import { COLLECTIONS } from '../../../emulator/src/core/index.ts'
+import { TEST_CACHE_DIRECTORY } from '../../../emulator/src/core/test-context.ts'
 import { until } from '../../../test/support/until.ts'
 import { clients } from '../azure/clients.ts'
 import type { Outcome } from '../azure/outcome.ts'
@@ -22,6 +23,7 @@ import { findVault } from './vault.ts'
 
 const program = [process.execPath, '--eval', 'setInterval(() => {}, 60_000)'] as const
 const skerry = skerryHandlers({
+  cacheDir: TEST_CACHE_DIRECTORY,
   runner: createTestRunner({ networkNamespace: true }),
   images: catalogueOf([{ repository: 'test.azurecr.io/idle', programs: { run: { command: program } } }]),
 })

@@ -1,12 +1,11 @@
 import type { DurableOrchestrationStatus } from 'durable-functions'
-import { ORCHESTRATION } from '../deployment/names.ts'
-import type { DeploymentRecord, Phase } from '../deployment/record.ts'
+import type { DeploymentRecord, Operation, Phase } from '../deployment/record.ts'
 import type { Progress } from '../orchestrators/story.ts'
 
 /** What a client sees of a deployment. Durable's management URLs, and the template, stay inside. */
 export function viewOf(record: DeploymentRecord, status: DurableOrchestrationStatus | undefined) {
   const running = isRunning(status)
-  const progress = running ? progressOf(status) : undefined
+  const progress = status && running ? progressOf(status) : undefined
   const { spec, effects } = record
   return {
     name: spec.name,
@@ -53,18 +52,21 @@ function crashed(record: DeploymentRecord, status: DurableOrchestrationStatus | 
   }
 }
 
-const PHASE_OF: Readonly<Record<string, Phase>> = {
-  [ORCHESTRATION.provision]: 'Provisioning',
-  [ORCHESTRATION.upgrade]: 'Upgrading',
-  [ORCHESTRATION.rotate]: 'Rotating',
-  [ORCHESTRATION.teardown]: 'Deleting',
+const PHASE_OF: Readonly<Record<Operation, Phase>> = {
+  provision: 'Provisioning',
+  upgrade: 'Upgrading',
+  rotate: 'Rotating',
+  teardown: 'Deleting',
 }
 
 /** How far a running operation is. One that was accepted a moment ago has said nothing yet, but is under way. */
-export function progressOf(status: DurableOrchestrationStatus | undefined): Partial<Progress> {
-  if (isProgress(status?.customStatus)) return status.customStatus
-  const phase = PHASE_OF[status?.name ?? '']
-  return { ...(phase && { phase }), steps: [] }
+function progressOf({ name, customStatus }: DurableOrchestrationStatus): Progress | undefined {
+  if (isProgress(customStatus)) return customStatus
+  return isOperation(name) ? { operation: name, phase: PHASE_OF[name], steps: [] } : undefined
+}
+
+function isOperation(orchestration: string): orchestration is Operation {
+  return Object.hasOwn(PHASE_OF, orchestration)
 }
 
 function isProgress(value: unknown): value is Progress {
