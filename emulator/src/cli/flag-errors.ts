@@ -13,6 +13,6 @@ export function dataError(flag: string, directory: string, error: unknown): unkn
 export function appError(flag: string, error: unknown): unknown {
   const { code, message } = error as NodeJS.ErrnoException
   if (code === 'ERR_HOST_APP_NOT_FOUND') return new UsageError(`--app ${flag}: ${message}`)
-  if (/^ERR_HOST_(APP|CONFIG|NOT_COVERED)/.test(code ?? '')) return new Error(`--app ${flag}: ${message}`)
+  if (/^ERR_HOST_(APP|CONFIG|NOT_COVERED|SCHEDULE)/.test(code ?? '')) return new Error(`--app ${flag}: ${message}`)
   return error
 }

@@ -40,7 +40,10 @@ const LOCATION = 'westeurope'
  * the signal's number when it was told to end
  */
 export async function runDemo(options: DemoOptions): Promise<number> {
-  const write = options.write ?? ((text: string) => void process.stdout.write(text))
+  const out = options.write ?? ((text: string) => void process.stdout.write(text))
+  // Once it was told to end, what still goes on in the flow has nobody to tell.
+  let ending = false
+  const write = (text: string) => (ending ? undefined : out(text))
   const say = (line = '') => write(`${line}\n`)
   const inputs = readInputs(options.template, options.config)
   // An app that cannot be is told before anything is made for it.
@@ -53,6 +56,8 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   await using emulator = await createEmulator({
     faults: options.tamper ? { tamper: options.tamper } : NO_FAULTS,
     journalFile: join(data, 'journal.jsonl'),
+    // The host's store is there, with the keys of the app's functions.
+    hidden: [data],
     ...(options.runner && { runner: options.runner }),
     ...(inputs.world.subscriptionId && { seed: { subscriptionId: inputs.world.subscriptionId } }),
   })
@@ -85,6 +90,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     caPem: wire.caPem,
     clock,
     log: (entry) => {
+      if (ending) return
       if (entry.level === 'error' || entry.level === 'critical') process.stderr.write(`functions: ${entry.message}\n`)
     },
   })
@@ -99,10 +105,10 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     : untampered(run, inputs, journal, say, () => (clock.now() - started) / 1000, write)
   const ended = await Promise.race([flow, stop.signal])
   if (typeof ended === 'number') return ended
-  // What still goes on fails when the host is gone, and nobody is interested any more.
-  flow.catch(() => {})
   say()
   say(field('ended', `by ${ended}, before the flow was over`))
+  ending = true
+  flow.catch(() => {})
   return 128 + constants.signals[ended]
 }
 
