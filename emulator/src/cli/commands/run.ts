@@ -6,6 +6,7 @@ import { type Command, Option } from 'commander'
 import type { InstanceClient } from '../../control/client.ts'
 import type { InstanceInfo } from '../../control/instance.ts'
 import type { LaunchRequest } from '../../control/routes.ts'
+import { cacheDirectory, runtimeDirectory } from '../../core/directories.ts'
 import { networkEnvironment, trustEnvironment } from '../../doors/environment.ts'
 import type { DeviceGeneration } from '../../run/index.ts'
 import { UsageError, unreadable } from '../usage-error.ts'
@@ -55,7 +56,8 @@ async function run(command: readonly [string, ...string[]], flags: RunFlags): Pr
   ])
   const launch = launchRequest(flags)
   const info = findInstance(flags.data && resolve(flags.data))
-  const runner = createRunner()
+  // What is kept there is the instance's: a guest gets a key by attestation, not from a file.
+  const runner = createRunner({ hidden: [info.data, cacheDirectory(), runtimeDirectory()] })
   const { networkNamespace, notices } = await runner.capabilities()
   for (const notice of notices) process.stderr.write(`skerry: ${notice}\n`)
   using client = connectInstance(info)
@@ -70,6 +72,7 @@ async function run(command: readonly [string, ...string[]], flags: RunFlags): Pr
       guest,
       deviceGeneration: flags.device,
       securityContext,
+      visible: [info.ca],
       ...(ownNetwork && { network: { hostNames, onConnection: (socket, port) => relay(client, socket, port) } }),
       forward: forwardSignals,
     })
