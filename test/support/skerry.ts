@@ -23,8 +23,8 @@ export interface Command {
   line(pattern: RegExp): Promise<string>
 }
 
-export function skerry(args: readonly string[], env: NodeJS.ProcessEnv = process.env): Command {
-  const child = spawn(process.execPath, [BIN, ...args], { cwd: ROOT, env: { ...env, NO_COLOR: '1' } })
+export function skerry(args: readonly string[], env: NodeJS.ProcessEnv = process.env, cwd = ROOT): Command {
+  const child = spawn(process.execPath, [BIN, ...args], { cwd, env: { ...env, NO_COLOR: '1' } })
   let stdout = ''
   let stderr = ''
   const waiting = new Set<() => void>()
