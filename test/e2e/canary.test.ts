@@ -1,5 +1,5 @@
 import { createPrivateKey, randomBytes } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { ContainerInstanceManagementClient } from '@azure/arm-containerinstance'
@@ -312,7 +312,10 @@ describe('nowhere of all that was written, answered or said', () => {
     expect(live.map(({ path }) => basename(path))).toEqual(
       expect.arrayContaining(['state.sqlite', 'journal.jsonl', 'Skerry.sqlite', 'Skerry.sqlite-wal']),
     )
-    for (const { path, mode } of files) expect(mode, path).toBe(0o600)
+    for (const folderOfOurs of [dataDir, storeDir]) expect(statSync(folderOfOurs).mode & 0o777).toBe(0o700)
+    // What a group's programs read of their surroundings (host names and the like) lies in a folder of its own, closed too.
+    const surroundings = /\/skerry-run-[^/]+\//
+    for (const { path, mode } of files) if (!surroundings.test(path)) expect(mode, path).toBe(0o600)
   })
 
   it('is a canary, while what is no secret is found where it is kept', () => {
