@@ -284,6 +284,11 @@ describe('a vault', () => {
       })
     },
   )
+  it('answers HEAD with 204 if it is there, 404 if not', async () => {
+    await arm.send('PUT', path('mine'), body())
+    expect((await arm.send('HEAD', path('mine'))).status).toBe(204)
+    expect((await arm.send('HEAD', path('other'))).status).toBe(404)
+  })
   it('whose name another group has is refused', async () => {
     seedResources(arm.world.ctx, { resourceGroups: [{ name: 'other' }] })
     const url = path('skerry-demo').replace('/rg/', '/other/')

@@ -75,7 +75,10 @@ export function resourceRoutes(app: Hono<ArmVariables>, arm: ArmContext): void {
     return c.json({ value: type.list(scope) })
   })
 
-  app.get(`${GROUP}/providers/:namespace/:type/:name`, (c) => c.json(existing(c, 'read').resource))
+  app.get(`${GROUP}/providers/:namespace/:type/:name`, (c) => {
+    const { resource } = existing(c, 'read')
+    return c.req.raw.method === 'HEAD' ? c.body(null, 204) : c.json(resource)
+  })
 
   app.put(`${GROUP}/providers/:namespace/:type/:name`, async (c) => {
     const { type, id, name } = target(c, 'write')
