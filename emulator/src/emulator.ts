@@ -13,6 +13,7 @@ import {
   type Dispatcher,
   directoryFiles,
   directoryKeyCache,
+  disposableFiles,
   type EmulatorContext,
   type Faults,
   type InternalFetch,
@@ -117,7 +118,10 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
   cleanup.defer(() => journal.close())
   const store = openStore(inData('state.sqlite'))
   cleanup.defer(() => store.close())
-  const keys = openKeys(dataDir, options.cacheDir ?? cacheDirectory())
+  const keys = openKeys(dataDir, options.cacheDir ?? cacheDirectory(), (reason) => {
+    const summary = `${reason}: the keys of this machine are made anew at each start`
+    journal.write({ service: 'emulator', operation: 'cache', outcome: 'failed', summary })
+  })
   const authorityFiles = dataDir === undefined ? memoryFiles() : directoryFiles(join(dataDir, 'authority'))
   const wall = systemClock()
   const label = dataDir === undefined ? `in memory, process ${process.pid}` : lastOf(dataDir)
@@ -233,8 +237,8 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
 }
 
 /** RSA keys that take long to make belong to the machine; those of an instance without a directory do, whatever their size. */
-function openKeys(dataDir: string | undefined, cacheDir: string) {
-  const machine = directoryKeyCache(join(cacheDir, 'keys'))
+function openKeys(dataDir: string | undefined, cacheDir: string, unusable: (reason: string) => void) {
+  const machine = keyCacheOver(disposableFiles(join(cacheDir, 'keys'), unusable))
   return dataDir === undefined
     ? withMachineKeys(keyCacheOver(memoryFiles()), machine, 2048)
     : withMachineKeys(directoryKeyCache(join(dataDir, 'keys')), machine, 3072)

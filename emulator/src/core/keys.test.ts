@@ -1,8 +1,9 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { directoryKeyCache, memoryKeyCache, withMachineKeys } from './keys.ts'
+import { directoryKeyCache, keyCacheOver, memoryKeyCache, withMachineKeys } from './keys.ts'
+import { disposableFiles } from './private-files.ts'
 
 const MODE = 0o777
 
@@ -25,6 +26,16 @@ describe('the key cache', () => {
     expect(readFileSync(join(folder, name!), 'utf8')).toMatch(/^-----BEGIN PRIVATE KEY-----\n/)
     expect(statSync(join(folder, name!)).mode & MODE).toBe(0o600)
     expect(statSync(folder).mode & MODE).toBe(0o700)
+  })
+
+  it('keeps keys in memory where its directory cannot be one, and says so once', async () => {
+    writeFileSync(folder, 'a file')
+    const reasons: string[] = []
+    const cache = keyCacheOver(disposableFiles(join(folder, 'keys'), (reason) => reasons.push(reason)))
+    const first = await cache.ec('vcek', 'P-384')
+    expect((await cache.ec('vcek', 'P-384')).equals(first)).toBe(true)
+    await cache.ec('other', 'P-384')
+    expect(reasons).toEqual([`${join(folder, 'keys')} cannot be used (ENOTDIR)`])
   })
 
   it('makes a key once for all who ask at the same time', async () => {

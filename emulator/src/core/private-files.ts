@@ -55,6 +55,45 @@ export function directoryFiles(directory: string): PrivateFiles {
   }
 }
 
+/**
+ * Files of a directory that may be lost. Where it cannot be used (no home, a read-only file system, another user's), they
+ * are kept in memory, and `unusable` is told so once, in words.
+ */
+export function disposableFiles(directory: string, unusable: (reason: string) => void = () => {}): PrivateFiles {
+  const files = directoryFiles(directory)
+  const memory = memoryFiles()
+  let told = false
+  const giveUp = (error: unknown) => {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === undefined) throw error
+    if (!told) unusable(`${directory} cannot be used (${code})`)
+    told = true
+  }
+  /** Tries the directory until it failed once. */
+  const either = async <T>(use: (from: PrivateFiles) => Promise<T>): Promise<T> => {
+    if (told) return await use(memory)
+    try {
+      return await use(files)
+    } catch (error) {
+      giveUp(error)
+      return await use(memory)
+    }
+  }
+  return {
+    read: (name) => either((from) => from.read(name)),
+    readSync(name) {
+      try {
+        if (!told) return files.readSync(name)
+      } catch (error) {
+        giveUp(error)
+      }
+      return memory.readSync(name)
+    },
+    write: (name, text) => either((from) => from.write(name, text)),
+    writeOnce: (name, text) => either((from) => from.writeOnce(name, text)),
+  }
+}
+
 /** The same in memory, gone with the process. */
 export function memoryFiles(): PrivateFiles {
   const files = new Map<string, string>()

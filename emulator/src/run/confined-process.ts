@@ -62,9 +62,10 @@ export async function startConfined(
   child.on('error', (error) => started.reject(error))
 
   const delivered = output === 'inherit' ? [] : [lines(child.stdout, 'stdout'), lines(child.stderr, 'stderr')]
-  function lines(stream: Readable | null, name: 'stdout' | 'stderr'): Promise<void> {
+  function lines(stream: Readable | null | undefined, name: 'stdout' | 'stderr'): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
-    if (stream === null || output === 'inherit') resolve()
+    // Undefined, against Node's types, when no descriptor was left for it: the error comes a moment later.
+    if (!stream || output === 'inherit') resolve()
     else {
       const reader = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })
       reader.on('line', (line) => output(line, name))

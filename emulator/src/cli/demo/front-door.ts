@@ -1,3 +1,7 @@
+import { once } from 'node:events'
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
+import { text } from 'node:stream/consumers'
+
 /** The app's own HTTP API, called as any client would: function keys, JSON, polling by Location. */
 export interface FrontDoor {
   request(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<Answer>
@@ -29,14 +33,14 @@ export interface DeploymentView {
 }
 
 export function frontDoor(url: string, keys: { functionKey: string; masterKey: string }): FrontDoor {
+  // Plain node:http with its own agent: proxy settings of the environment do not apply to it.
+  const agent = new Agent({ keepAlive: true })
   const call = async (method: string, path: string, key: string, body?: unknown): Promise<Answer> => {
-    const response = await fetch(new URL(path, url), {
-      method,
-      headers: { 'x-functions-key': key, ...(body !== undefined && { 'content-type': 'application/json' }) },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    })
-    const content = await response.text()
-    return { status: response.status, location: response.headers.get('location') ?? undefined, body: parse(content) }
+    const headers = { 'x-functions-key': key, ...(body !== undefined && { 'content-type': 'application/json' }) }
+    const asking = httpRequest(new URL(path, url), { method, headers, agent })
+    asking.end(body === undefined ? undefined : JSON.stringify(body))
+    const [response] = (await once(asking, 'response')) as [IncomingMessage]
+    return { status: response.statusCode ?? 0, location: response.headers.location, body: parse(await text(response)) }
   }
   return {
     request: (method, path, body) => call(method, path, keys.functionKey, body),
