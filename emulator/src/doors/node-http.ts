@@ -19,8 +19,8 @@ const HOP_BY_HOP = new Set([
 /** Thrown for what cannot become a request; `status` is what to answer. */
 export class BadRequestError extends Error {
   readonly code = 'ERR_BAD_HTTP_REQUEST'
-  readonly status: 400 | 405 | 413
-  constructor(status: 400 | 405 | 413, message: string) {
+  readonly status: 400 | 405 | 413 | 421
+  constructor(status: 400 | 405 | 413 | 421, message: string) {
     super(message)
     this.name = 'BadRequestError'
     this.status = status

@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Caller } from '../core/index.ts'
 import { createTestContext } from '../core/test-context.ts'
 import { instanceCredential } from './credential.ts'
-import { createWireDoor, PortInUseError, type WireDoor } from './wire.ts'
+import { createWireDoor, PortInUseError, type WireDoor, type WireOptions } from './wire.ts'
 
 interface Seen {
   readonly method: string
@@ -45,15 +45,16 @@ for (const hosts of [['*.vault.azure.net'], ['169.254.169.254']]) {
 
 let door: WireDoor
 let port: number
+const options: WireOptions = {
+  dispatcher: world.dispatcher,
+  authority: world.ctx.authority,
+  journal: world.ctx.journal,
+  credential,
+  control: async (request) => Response.json({ asked: new URL(request.url).pathname }),
+}
 beforeEach(async () => {
   seen.length = 0
-  door = createWireDoor({
-    dispatcher: world.dispatcher,
-    authority: world.ctx.authority,
-    journal: world.ctx.journal,
-    credential,
-    control: async (request) => Response.json({ asked: new URL(request.url).pathname }),
-  })
+  door = createWireDoor(options)
   port = await door.listen()
 })
 afterEach(() => door.close())
@@ -237,6 +238,14 @@ describe('TLS straight to the port', () => {
     expect(seen).toEqual([])
   })
 
+  it('is for programs of this user: there is no credential to show, and others’ could reach the port', async () => {
+    await door.close()
+    door = createWireDoor({ ...options, mayConnect: async () => false })
+    port = await door.listen()
+    await expect(direct('v.vault.azure.net')).rejects.toThrow()
+    expect((await openTunnel('v.vault.azure.net:443')).status).toBe(200)
+  })
+
   it('has no certificate for names of others', async () => {
     await expect(direct('example.com')).rejects.toThrow()
   })
@@ -262,6 +271,94 @@ describe('a container group’s own network', () => {
       ['https://v.vault.azure.net/keys', { door: 'group', containerGroupId: '/subscriptions/s/g' }],
       ['http://169.254.169.254/m', { door: 'group', containerGroupId: '/subscriptions/s/g' }],
     ])
+  })
+})
+
+/** Bytes as they are, for what no client library would send; the whole answer. */
+function sendRaw(socket: Socket, text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let answer = ''
+    socket.on('data', (chunk: Buffer) => {
+      answer += chunk.toString()
+    })
+    socket.on('close', () => resolve(answer))
+    socket.on('error', reject)
+    socket.write(text)
+  })
+}
+
+describe('a request for another host than its connection was opened to', () => {
+  it('is misdirected when a tunnel leads elsewhere', async () => {
+    const { socket } = await openTunnel('v.vault.azure.net:443')
+    const tls = await secure(socket, 'v.vault.azure.net')
+    const answer = await ask({ socket: tls, path: '/metadata', headers: { host: '169.254.169.254' } })
+    expect(answer).toMatchObject({ status: 421, body: expect.stringContaining('v.vault.azure.net') })
+    expect(seen).toEqual([])
+  })
+
+  it('is misdirected when TLS was set up for another name', async () => {
+    const tls = await secure(connect(port, '127.0.0.1'), 'v.vault.azure.net')
+    expect((await ask({ socket: tls, path: '/keys', headers: { host: 'w.vault.azure.net' } })).status).toBe(421)
+    const { socket } = await openTunnel('v.vault.azure.net:443')
+    const other = await secure(socket, 'w.vault.azure.net')
+    expect((await ask({ socket: other, path: '/keys', headers: { host: 'v.vault.azure.net' } })).status).toBe(421)
+    expect(seen).toEqual([])
+  })
+
+  it('is known by its name whatever its case, and with a port', async () => {
+    const { socket } = await openTunnel('V.Vault.Azure.Net:443')
+    const tls = await secure(socket, 'v.vault.azure.net')
+    expect((await ask({ socket: tls, path: '/keys', headers: { host: 'V.VAULT.azure.net:443' } })).status).toBe(201)
+  })
+
+  it.each([
+    ['no Host', ''],
+    ['two', 'Host: v.vault.azure.net\r\nHost: w.vault.azure.net\r\n'],
+    ['the same twice', 'Host: v.vault.azure.net\r\nHost: v.vault.azure.net\r\n'],
+    ['a path in it', 'Host: v.vault.azure.net/keys/other?\r\n'],
+    ['a user in it', 'Host: w.vault.azure.net@v.vault.azure.net\r\n'],
+    ['a fragment in it', 'Host: v.vault.azure.net#\r\n'],
+    ['another form of an address', 'Host: [::ffff:169.254.169.254]%25lo\r\n'],
+  ])('is refused with %s in its head', async (_, host) => {
+    const tls = await secure(connect(port, '127.0.0.1'), 'localhost')
+    const answer = await sendRaw(tls, `GET /keys HTTP/1.1\r\n${host}Connection: close\r\n\r\n`)
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /)
+    expect(seen).toEqual([])
+  })
+
+  it.each(['169.254.169.254.', '0xA9FEA9FE', '2852039166', '0251.0376.0251.0376', '169.254.43518'])(
+    'reaches no metadata from the direct port as %s',
+    async (host) => {
+      const tls = await secure(connect(port, '127.0.0.1'), 'localhost')
+      expect((await ask({ socket: tls, path: '/metadata', headers: { host } })).status).toBeGreaterThanOrEqual(403)
+      expect(seen).toEqual([])
+    },
+  )
+
+  it.each(['v.vault.azure.net.', '2852039166', '[::ffff:169.254.169.254]', 'vault.azure.net', 'v.vault.azure.net@x'])(
+    'opens no tunnel to %s',
+    async (host) => expect((await openTunnel(`${host}:443`)).status).toBe(403),
+  )
+
+  it('is not smuggled behind another one: both lengths, an obsolete fold, a bare line feed', async () => {
+    const heads = [
+      'Content-Length: 3\r\nTransfer-Encoding: chunked\r\n',
+      'Transfer-Encoding: chunked, identity\r\n',
+      'Content-Length: 3\r\nContent-Length: 4\r\n',
+      'X: a\r\n Content-Length: 3\r\n',
+      'Content-Length : 3\r\n',
+      'X: a\nContent-Length: 3\r\n',
+    ]
+    for (const head of heads) {
+      const tls = await secure(connect(port, '127.0.0.1'), 'v.vault.azure.net')
+      const first = `POST /keys HTTP/1.1\r\nHost: v.vault.azure.net\r\n${head}\r\n`
+      const answer = await sendRaw(
+        tls,
+        `${first}0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: v.vault.azure.net\r\nConnection: close\r\n\r\n`,
+      )
+      expect([head, answer.slice(0, 12)]).toEqual([head, 'HTTP/1.1 400'])
+    }
+    expect(seen.filter(({ url }) => url.includes('smuggled'))).toEqual([])
   })
 })
 
@@ -300,6 +397,17 @@ describe('listening', () => {
     const listening = other.listen(port)
     await expect(listening).rejects.toThrow(PortInUseError)
     await expect(listening).rejects.toThrow(/--port/)
+  })
+
+  it.each([
+    ['before it has said anything', ''],
+    ['in the middle of a handshake', '\u0016\u0003\u0001'],
+    ['in the middle of its head', 'GET http://169.254.169.254/ HTTP/1.1\r\nHost: '],
+  ])('ends a connection that falls silent %s', async (_, words) => {
+    await door.close()
+    door = createWireDoor({ ...options, silenceMs: 20 })
+    port = await door.listen()
+    await sendRaw(connect(port, '127.0.0.1'), words)
   })
 
   it('ends while clients hold connections open', async () => {

@@ -1,10 +1,13 @@
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createTcpServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
 import type { Caller, CertificateAuthority, Dispatcher, Journal } from '../core/index.ts'
 import { NOT_EMULATED } from '../core/index.ts'
 import type { InstanceCredential } from './credential.ts'
 import { BadRequestError, sendResponse, toRequest } from './node-http.ts'
+import { isOwnUser } from './peer-user.ts'
+import { requestAuthority } from './request-host.ts'
 import { createTlsEnd } from './tls.ts'
 
 /*
@@ -19,6 +22,10 @@ export interface WireOptions {
   readonly credential: InstanceCredential
   /** Answers the control routes; the door has checked that the caller is this machine and knows the credential. */
   readonly control: (request: Request) => Promise<Response>
+  /** Whether a client may speak TLS straight to the port, without the credential. Default: programs of this user and root's. */
+  readonly mayConnect?: (socket: Socket) => Promise<boolean>
+  /** How long a connection may say nothing, in milliseconds. */
+  readonly silenceMs?: number
 }
 
 export interface WireDoor {
@@ -45,6 +52,16 @@ export const CONTROL_PREFIX = '/.skerry/'
 /** A client that keeps connections open and comes back within this time finds it open. Milliseconds. */
 const KEEP_ALIVE_MS = 75_000
 
+const PATIENCE = { keepAliveTimeout: KEEP_ALIVE_MS }
+
+/**
+ * How long a connection may say nothing: before its first byte, in a handshake, in the middle of a request (whose answer
+ * may wait for keys that are being made). Milliseconds.
+ */
+const SILENCE_MS = 120_000
+/** A program that holds more connections than this has lost count of them. */
+const MOST_CONNECTIONS = 4096
+
 /** The first byte of a TLS record that carries a handshake (RFC 8446, section 5.1). */
 const TLS_HANDSHAKE = 0x16
 
@@ -59,7 +76,7 @@ interface Origin {
 }
 
 export function createWireDoor(options: WireOptions): WireDoor {
-  const { dispatcher, credential } = options
+  const { dispatcher, credential, mayConnect = isOwnUser, silenceMs = SILENCE_MS } = options
   const tls = createTlsEnd(options.authority)
   const origins = new WeakMap<Duplex, Origin>()
   const open = new Set<Duplex>()
@@ -70,16 +87,19 @@ export function createWireDoor(options: WireOptions): WireDoor {
   }
 
   /** Requests in origin form: on a tunnel, on a direct TLS connection, out of a group's network. */
-  const inner = createHttpServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (incoming, outgoing) => {
+  const inner = createHttpServer(PATIENCE, (incoming, outgoing) => {
     const origin = origins.get(incoming.socket)
     if (origin === undefined) return void outgoing.writeHead(500).end()
-    const authority = incoming.headers.host ?? origin.hostname ?? ''
-    void serve(incoming, outgoing, `${origin.scheme}://${authority}`, (request) => {
+    const serverName = (incoming.socket as Partial<TLSSocket>).servername || undefined
+    const authority = () => `${origin.scheme}://${requestAuthority(incoming, [origin.hostname, serverName])}`
+    void serve(incoming, outgoing, authority, (request) => {
       const { hostname } = new URL(request.url)
       if (origin.direct === true && hostname === '169.254.169.254') return refuseDirectMetadata()
       return dispatcher.dispatch(request, origin.caller)
     })
   })
+
+  inner.timeout = silenceMs
 
   const serveOrigin = (socket: Duplex, origin: Origin) => {
     if (origin.scheme === 'http') {
@@ -94,12 +114,11 @@ export function createWireDoor(options: WireOptions): WireDoor {
   }
 
   /** Requests to the proxy itself, and to its control routes. */
-  const front = createHttpServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (incoming, outgoing) => {
+  const front = createHttpServer(PATIENCE, (incoming, outgoing) => {
     const target = incoming.url ?? '/'
     if (target.startsWith('/')) {
-      void serve(incoming, outgoing, `http://${incoming.headers.host ?? '127.0.0.1'}`, (request) =>
-        answerControl(request, options),
-      )
+      const authority = () => `http://${requestAuthority(incoming, [])}`
+      void serve(incoming, outgoing, authority, (request) => answerControl(request, options))
       return
     }
     const client = credential.readProxyAuthorization(incoming.headers['proxy-authorization'])
@@ -108,11 +127,18 @@ export function createWireDoor(options: WireOptions): WireDoor {
     if (absolute?.protocol !== 'http:') return void outgoing.writeHead(400).end(`cannot proxy ${target}\n`)
     // Only scheme and authority are taken off: path and query are passed on as they were sent.
     incoming.url = target.replace(/^http:\/\/[^/?#]*(?=(.?))/i, (_, next) => (next === '/' ? '' : '/'))
-    void serve(incoming, outgoing, absolute.origin, (request) => {
-      if (dispatcher.serviceFor(absolute.hostname) === undefined) noteRefusal(options.journal, absolute.hostname)
-      return dispatcher.dispatch(request, callerOf(client))
-    })
+    void serve(
+      incoming,
+      outgoing,
+      () => absolute.origin,
+      (request) => {
+        if (dispatcher.serviceFor(absolute.hostname) === undefined) noteRefusal(options.journal, absolute.hostname)
+        return dispatcher.dispatch(request, callerOf(client))
+      },
+    )
   })
+
+  front.timeout = silenceMs
 
   front.on('connect', (incoming: IncomingMessage, socket: Socket, head: Buffer) => {
     socket.on('error', () => socket.destroy())
@@ -156,18 +182,23 @@ export function createWireDoor(options: WireOptions): WireDoor {
   const listener = createTcpServer((socket) => {
     track(socket)
     socket.on('error', () => socket.destroy())
-    socket.once('data', (first) => {
+    socket.setTimeout(silenceMs, () => socket.destroy())
+    socket.once('data', async (first) => {
       // The first byte tells a TLS client from a plain one; what was read goes back before the real server looks.
       socket.pause()
       socket.unshift(first)
       if (first[0] === TLS_HANDSHAKE) {
-        serveOrigin(socket, { scheme: 'https', caller: { door: 'wire' }, direct: true })
+        // A plain client shows the credential; one of TLS cannot, but the system knows whose program it is.
+        if (await mayConnect(socket)) serveOrigin(socket, { scheme: 'https', caller: { door: 'wire' }, direct: true })
+        else socket.destroy()
       } else {
         front.emit('connection', socket)
         process.nextTick(() => socket.resume())
       }
     })
   })
+
+  listener.maxConnections = MOST_CONNECTIONS
 
   return {
     listen: (port = 0) =>
@@ -182,6 +213,7 @@ export function createWireDoor(options: WireOptions): WireDoor {
       return (socket, port) => {
         track(socket)
         socket.on('error', () => socket.destroy())
+        socket.setTimeout(silenceMs, () => socket.destroy())
         serveOrigin(socket, { scheme: port === 443 ? 'https' : 'http', caller })
       }
     },
@@ -196,19 +228,20 @@ export function createWireDoor(options: WireOptions): WireDoor {
 async function serve(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
-  origin: string,
+  origin: () => string,
   answer: (request: Request) => Response | Promise<Response>,
 ): Promise<void> {
   const gone = new AbortController()
   outgoing.once('close', () => gone.abort())
   try {
-    const request = await toRequest(incoming, origin, gone.signal)
+    const request = await toRequest(incoming, origin(), gone.signal)
     await sendResponse(outgoing, await answer(request), request.method)
   } catch (error) {
     if (outgoing.headersSent || outgoing.destroyed) return void outgoing.destroy()
     const status = error instanceof BadRequestError ? error.status : 500
     const code = error instanceof BadRequestError ? 'BadRequest' : 'InternalServerError'
-    const message = error instanceof Error ? error.message : String(error)
+    // What an unforeseen error says may repeat what was sent.
+    const message = error instanceof BadRequestError ? error.message : 'An unexpected error occurred.'
     outgoing.writeHead(status, { 'content-type': 'application/json', connection: 'close' })
     outgoing.end(JSON.stringify({ error: { code, message } }))
   }
