@@ -4,6 +4,9 @@ import type { LogOptions } from './types.ts'
 const RUNNING_LIMIT = 4 * 1024 * 1024
 const STOPPED_LIMIT = 16 * 1024
 const STOPPED_LINES = 1000
+const MEMORY_LIMIT = 2 * RUNNING_LIMIT
+/** What a line costs in memory beside its text: a flood of empty ones is bounded too. */
+const LINE_COST = 64
 
 interface LogLine {
   readonly time: string
@@ -24,9 +27,9 @@ export interface ContainerLog {
 export function createContainerLog(): ContainerLog {
   let lines: LogLine[] = []
   let bytes = 0
-  const cut = (limit: number) => {
+  const cut = (limit: number, lineCost = 0) => {
     let drop = 0
-    while (bytes > limit && drop < lines.length - 1) {
+    while (bytes + (lines.length - drop) * lineCost > limit && drop < lines.length - 1) {
       bytes -= lines[drop]!.bytes
       drop += 1
     }
@@ -38,6 +41,8 @@ export function createContainerLog(): ContainerLog {
       lines.push(line)
       bytes += line.bytes
       if (bytes > RUNNING_LIMIT) cut(RUNNING_LIMIT - RUNNING_LIMIT / 16)
+      const memory = bytes + lines.length * LINE_COST
+      if (memory > MEMORY_LIMIT) cut(MEMORY_LIMIT - MEMORY_LIMIT / 16, LINE_COST)
     },
     read({ tail, timestamps = false } = {}) {
       const shown = tail === undefined ? lines : tail <= 0 ? [] : lines.slice(-tail)

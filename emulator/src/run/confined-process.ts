@@ -1,10 +1,9 @@
 import { existsSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
-import { createInterface } from 'node:readline'
-import type { Readable } from 'node:stream'
 import type { DeviceDriver } from './device-driver.ts'
 import { RunnerError } from './errors.ts'
 import { type DeviceRequest, type LauncherMessage, launch } from './launch.ts'
+import { eachLine } from './lines.ts'
 import type { NativeChannel, NativeParts } from './native.ts'
 import { membershipOf } from './network.ts'
 import type { ConfidentialProcess, DeviceMechanism, ProcessExit, ProcessOptions } from './types.ts'
@@ -61,18 +60,13 @@ export async function startConfined(
   })
   child.on('error', (error) => started.reject(error))
 
-  const delivered = output === 'inherit' ? [] : [lines(child.stdout, 'stdout'), lines(child.stderr, 'stderr')]
-  function lines(stream: Readable | null | undefined, name: 'stdout' | 'stderr'): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    // Undefined, against Node's types, when no descriptor was left for it: the error comes a moment later.
-    if (!stream || output === 'inherit') resolve()
-    else {
-      const reader = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })
-      reader.on('line', (line) => output(line, name))
-      reader.on('close', resolve)
-    }
-    return promise
-  }
+  const delivered =
+    output === 'inherit'
+      ? []
+      : (['stdout', 'stderr'] as const).map(async (name) => {
+          const stream = child[name]
+          if (stream !== null) await eachLine(stream, (line) => output(line, name))
+        })
   const ended = new Promise<ProcessExit>((resolve) => {
     child.on('close', (code, by) => resolve({ code, signal: by }))
   })
