@@ -7,7 +7,12 @@ const REPORT_BUFFER_SIZE = 4000
 export async function main({ args: [library], guest }) {
   const { openDevice, readSettings, startSidecar } = await import(library)
   const device = await openDevice({ path: '/dev/sev-guest', addon: { open: async () => opened(guest) } })
-  await startSidecar({ ...readSettings({}, process.env), device })
+  try {
+    await startSidecar({ ...readSettings({}, process.env), device })
+  } catch (error) {
+    console.error(`the sidecar did not start: ${error.message}`)
+    process.exit(1)
+  }
 }
 
 /** The guest's library asks an open device as it asks its native part: the messages of `/dev/sev-guest`, and errno. */
