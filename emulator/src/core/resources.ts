@@ -77,6 +77,9 @@ export interface RoleAssignmentRecord {
   readonly createdBy: string
 }
 
+/** In place of a group's id: the guest that `skerry run` starts, and whoever else comes by no group's door. */
+export const LOCAL_GUEST = 'local'
+
 export interface ContainerGroupIdentityRecord {
   readonly groupId: string
   /** Lower-case ARM ids of user-assigned identities. */

@@ -3,6 +3,7 @@ import {
   COLLECTIONS,
   type ContainerGroupIdentityRecord,
   type EmulatorContext,
+  LOCAL_GUEST,
   type ManagedIdentityRecord,
   type ServicePrincipalRecord,
 } from '../core/index.ts'
@@ -27,7 +28,8 @@ export type IdentityRefusal = 'notFound' | 'ambiguous'
 
 /**
  * Which identity IMDS answers for. A request out of a container group has the identities assigned to that group. Every
- * other door is the developer's own, where all user-assigned identities of the instance are at hand.
+ * other door is the developer's own, where all user-assigned identities of the instance are at hand, and one of its own
+ * where the instance was given one.
  */
 export function chooseIdentity(
   ctx: EmulatorContext,
@@ -58,15 +60,16 @@ function assignedTo(ctx: EmulatorContext, caller: Caller) {
       const principal = record && findByObjectId(ctx, record.principalId)
       return principal === undefined ? [] : [{ principal, resourceId: record!.id }]
     })
-  if (caller.containerGroupId === undefined) {
-    return { userAssigned: userAssigned(identities.values()), systemAssigned: undefined }
-  }
   const group = ctx.store
     .collection<ContainerGroupIdentityRecord>(COLLECTIONS.containerGroupIdentities)
-    .get(caller.containerGroupId.toLowerCase())
+    .get(caller.containerGroupId?.toLowerCase() ?? LOCAL_GUEST)
   const own = group?.systemAssignedPrincipalId && findByObjectId(ctx, group.systemAssignedPrincipalId)
   return {
-    userAssigned: userAssigned((group?.userAssigned ?? []).map((id) => identities.get(id.toLowerCase()))),
+    userAssigned: userAssigned(
+      caller.containerGroupId === undefined
+        ? identities.values()
+        : (group?.userAssigned ?? []).map((id) => identities.get(id.toLowerCase())),
+    ),
     systemAssigned: own ? { principal: own, resourceId: group!.groupId } : undefined,
   }
 }

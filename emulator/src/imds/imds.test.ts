@@ -7,6 +7,7 @@ import {
   type Caller,
   COLLECTIONS,
   type ContainerGroupIdentityRecord,
+  LOCAL_GUEST,
   type ManagedIdentityRecord,
 } from '../core/index.ts'
 import { createTestContext, type TestWorld } from '../core/test-context.ts'
@@ -107,6 +108,20 @@ describe('the identity token endpoint', () => {
     const url = `${IMDS}/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${encodeURIComponent(VAULT)}`
     const response = await world.fetch(new Request(url, { headers: { Metadata: 'true' } }))
     expect(await response.json()).toMatchObject({ client_id: only.clientId })
+  })
+
+  it('answers there for the identity of the local guest first, where the instance has one', async () => {
+    identity('first')
+    identity('second')
+    const own = createSystemAssignedIdentity(world.ctx, 'guest')
+    world.ctx.store.collection(COLLECTIONS.containerGroupIdentities).put(LOCAL_GUEST, {
+      groupId: '/subscriptions/s/resourceGroups/r/providers/Microsoft.ContainerInstance/containerGroups/g',
+      userAssigned: [],
+      systemAssignedPrincipalId: own.objectId,
+    })
+    const url = `${IMDS}/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${encodeURIComponent(VAULT)}`
+    const response = await world.fetch(new Request(url, { headers: { Metadata: 'true' } }))
+    expect(await response.json()).toMatchObject({ client_id: own.clientId })
   })
 
   it('writes no token to the journal', async () => {

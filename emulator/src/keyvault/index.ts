@@ -36,4 +36,5 @@ export function createKeyVaultService(ctx: EmulatorContext, { tokens, authorizer
   }
 }
 
+export { createLocalRbac } from './local-rbac/assignments.ts'
 export { CRYPTO_SERVICE_RELEASE_USER, LOCAL_ROLES } from './local-rbac/roles.ts'

@@ -103,8 +103,14 @@ function readPolicy(file: string): string {
  */
 function programEnvironment(info: InstanceInfo, ownNetwork: boolean): Record<string, string> {
   const replaced = new Set([...Object.keys(networkEnvironment('', '')), 'ALL_PROXY', 'all_proxy'])
+  const { clientId } = info.credentials
   const inherited = Object.entries(process.env).filter(
-    ([name, value]) => value !== undefined && !replaced.has(name) && !/^AZURE_CLIENT_SECRET$|^UVM_/.test(name),
+    ([name, value]) =>
+      value !== undefined &&
+      !replaced.has(name) &&
+      !/^AZURE_CLIENT_SECRET$|^UVM_/.test(name) &&
+      // Read as the identity to ask for, it would be one that no container has.
+      !(name === 'AZURE_CLIENT_ID' && value === clientId),
   ) as [string, string][]
   const ours = ownNetwork ? trustEnvironment(info.ca) : networkEnvironment(info.proxy, info.ca)
   return { ...Object.fromEntries(inherited), ...ours }
