@@ -5,6 +5,7 @@ import {
   createEmulator,
   type Emulator,
   type FunctionsHost,
+  type MovableClock,
   type SeedResources,
   seedResources,
   startFunctionsHost,
@@ -18,6 +19,8 @@ import { until } from './until.ts'
 export interface AppWorld extends AsyncDisposable {
   readonly emulator: Emulator
   readonly host: FunctionsHost
+  /** The host's own clock: moving it leaves the emulator, its containers and their tokens in real time. */
+  readonly clock: MovableClock
   /** Calls the app with the function key. */
   call(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<Answer>
   /** All that the app answered to `call`, headers and bodies. */
@@ -68,18 +71,22 @@ export const APP_SETTINGS = {
 
 export const NOTHING_RUNS = ['Running', 'Failed', 'Deleted']
 
-export async function startAppWorld(resources: SeedResources): Promise<AppWorld> {
+export async function startAppWorld(
+  resources: SeedResources,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<AppWorld> {
   const emulator = await createEmulator({ cacheDir: TEST_CACHE_DIRECTORY })
   seedResources(emulator.context, {
     attestationProviders: [{ host: 'sharedweu.weu.attest.azure.net' }],
     ...resources,
   })
   const wire = await emulator.listen()
+  const clock = systemClock()
   const host = await startFunctionsHost({
     appDir: ROOT,
-    env: { ...wire.environment, ...APP_SETTINGS },
+    env: { ...wire.environment, ...APP_SETTINGS, ...settings },
     caPem: wire.caPem,
-    clock: systemClock(),
+    clock,
   })
   const httpClient = sdkHttpClient((request) => emulator.dispatcher.dispatch(request, { door: 'process' }))
   const { tenantId, admin } = emulator.context.seed
@@ -98,6 +105,7 @@ export async function startAppWorld(resources: SeedResources): Promise<AppWorld>
   return {
     emulator,
     host,
+    clock,
     call,
     said,
     ended,

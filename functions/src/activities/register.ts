@@ -1,4 +1,5 @@
 import * as df from 'durable-functions'
+import type { Pace } from '../settings.ts'
 import type { Activity } from './activity.ts'
 import { cancelDeployment, readDeployment, startDeployment, validateTemplate } from './deployment.ts'
 import { deleteGroup, readGroup } from './group.ts'
@@ -7,6 +8,7 @@ import { ensureKey, removeKey, rotateKey, updateReleasePolicy } from './key.ts'
 import { digestCcePolicy } from './policy.ts'
 import { makeChallenge, readProof } from './proof.ts'
 import { assignReleaseRole, removeRole } from './role.ts'
+import { START_ROTATION, startRotation } from './start-rotation.ts'
 import { checkResourceGroup, findVault } from './vault.ts'
 
 // Registered here and not where they are written, so that a test may run one where there is no Functions host.
@@ -33,3 +35,9 @@ const ACTIVITIES: readonly Activity<never, unknown>[] = [
 ]
 
 for (const { name, run } of ACTIVITIES) df.app.activity(name, { handler: (input: unknown) => run(input as never) })
+
+// The one activity that acts on the task hub and not on Azure.
+df.app.activity(START_ROTATION, {
+  extraInputs: [df.input.durableClient()],
+  handler: (input: { name: string; pace: Pace }, context) => startRotation(df.getClient(context), input),
+})
