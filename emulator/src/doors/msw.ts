@@ -1,7 +1,8 @@
 import { type HttpHandler, http } from 'msw'
-import { createSeed, type Dispatcher, hostMatches, type Seed, systemRandom } from '../core/index.ts'
+import { createSeed, type Dispatcher, hostMatches, type JournalRecord, type Seed, systemRandom } from '../core/index.ts'
 import { createEmulator, type Emulator, type EmulatorOptions } from '../emulator.ts'
 import { credentialEnvironment } from './environment.ts'
+import { type InProcessGuest, type InProcessGuestOptions, launchInProcess } from './guest.ts'
 
 /** What a service answers for: the door must know before the emulator is there. */
 const EMULATED = [
@@ -26,6 +27,10 @@ export interface SkerryHandlers extends AsyncDisposable {
   readonly environment: Readonly<Record<string, string>>
   /** Resolves once the emulator is made: its context, its processor, its container groups. Made at the first ask. */
   emulator(): Promise<Emulator>
+  /** Launches a guest, for code under test that runs in a confidential container. */
+  guest(options?: InProcessGuestOptions): Promise<InProcessGuest>
+  /** The refusals so far, the last one last: what `skerry explain` would say. */
+  denials(): Promise<readonly JournalRecord[]>
   close(): Promise<void>
 }
 
@@ -63,6 +68,8 @@ export function skerryHandlers(options: EmulatorOptions = {}): SkerryHandlers {
     seed,
     environment: credentialEnvironment(seed),
     emulator,
+    guest: async (guestOptions = {}) => launchInProcess((await emulator()).psp, guestOptions),
+    denials: async () => (await emulator()).context.journal.records().filter(({ outcome }) => outcome === 'denied'),
     close,
     [Symbol.asyncDispose]: close,
   }
