@@ -217,6 +217,19 @@ describe('bad input', () => {
     const answer = await world.call('POST', `${VAULT}/keys/k/securewrapkey`, { alg: 'RSA-OAEP-256' })
     expect([answer.status, answer.json.error.code]).toEqual([501, 'SkerryOperationNotCovered'])
   })
+
+  it.each(['secrets/s', 'certificates', 'deletedsecrets'])(
+    'for /%s of a vault says that it is not covered',
+    async (path) => {
+      const authorization = `Bearer ${await world.token('https://vault.azure.net')}`
+      const answer = await bare('GET', `${VAULT}/${path}`, { authorization })
+      expect(answer.status).toBe(501)
+      expect((await answer.json()).error).toMatchObject({
+        code: 'SkerryOperationNotCovered',
+        message: 'Skerry does not cover secrets and certificates of a vault.',
+      })
+    },
+  )
 })
 
 describe('a key in use', () => {

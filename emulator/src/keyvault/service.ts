@@ -4,7 +4,7 @@ import { type Principal, TokenError, type TokenVerifier } from '../entra/index.t
 import { readApiVersion } from './api-version.ts'
 import type { Authorize } from './authorize.ts'
 import type { Call, Parts, Reply } from './call.ts'
-import { badParameter, type Evidence, KeyVaultError } from './errors.ts'
+import { badParameter, type Evidence, KeyVaultError, notCovered } from './errors.ts'
 import { HANDLERS } from './handlers.ts'
 import { managedHsmPersonality } from './personality/managed-hsm.ts'
 import type { Personality, View } from './personality/personality.ts'
@@ -118,7 +118,11 @@ class Exchange {
     const target = readTarget(this.method, this.url.pathname)
     if (target === 'operationNotSpecified') throw this.personality.says.operationNotSpecified()
     if (target === 'badEncoding') throw this.personality.says.invalidName(this.url.pathname)
-    if (target === 'notFound') throw new KeyVaultError(404, 'NotFound', 'There is no such resource or operation.')
+    if (target === 'otherThanKeys' && this.vault.kind === 'vault') {
+      throw notCovered('SkerryOperationNotCovered', 'Skerry does not cover secrets and certificates of a vault.')
+    }
+    if (target === 'notFound' || target === 'otherThanKeys')
+      throw new KeyVaultError(404, 'NotFound', 'There is no such resource or operation.')
     this.target = target
     if (target.name !== undefined && !isKeyName(target.name)) throw this.personality.says.invalidName(target.name)
     this.assignment = this.parts.authorize(this.vault, principal, target).assignment

@@ -51,7 +51,7 @@ export interface Target {
   readonly role?: string
 }
 
-export type TargetProblem = 'notFound' | 'operationNotSpecified' | 'badEncoding'
+export type TargetProblem = 'notFound' | 'operationNotSpecified' | 'badEncoding' | 'otherThanKeys'
 
 /** Words that follow a key's name (and version), by method. Compared without case. */
 const WORDS: Readonly<Record<string, Operation>> = {
@@ -78,6 +78,8 @@ const NAME_WORDS: Readonly<Record<string, Operation>> = {
 }
 
 const ADMINISTRATION = new Set(['securitydomain', 'backup', 'restore', 'settings', 'ekm'])
+/** What a vault holds besides keys. */
+const OTHER_THAN_KEYS = new Set(['secrets', 'deletedsecrets', 'certificates', 'deletedcertificates', 'storage'])
 const ROLES = /^(.*?)\/+providers\/microsoft\.authorization\/(roleassignments|roledefinitions)(?:\/([^/]*))?\/?$/i
 
 export function readTarget(method: string, pathname: string): Target | TargetProblem {
@@ -93,6 +95,7 @@ export function readTarget(method: string, pathname: string): Target | TargetPro
   if (root === 'keys') return readKeyTarget(method, segments)
   if (root === 'deletedkeys') return readDeletedTarget(method, segments)
   if (root === 'rng' && method === 'POST') return { operation: 'random' }
+  if (OTHER_THAN_KEYS.has(root)) return 'otherThanKeys'
   if (ADMINISTRATION.has(root)) return { operation: 'managedHsmAdministration' }
   return 'notFound'
 }
