@@ -28,7 +28,7 @@ it.each([
 it.each([
   ['POST', '/keys//create', 'operationNotSpecified'],
   ['DELETE', '/keys/k/0123', 'notFound'],
-  ['POST', '/secrets/s', 'notFound'],
+  ['POST', '/secrets/s', 'otherThanKeys'],
   ['GET', '/keys/k/v/release', 'notFound'],
   ['GET', '/keys/%zz', 'badEncoding'],
 ])('%s %s is refused: %s', (method, path, problem) => {
