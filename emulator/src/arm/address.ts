@@ -37,7 +37,9 @@ export function parseAddress(pathname: string): ArmAddress {
 
 function decode(segment: string): string {
   try {
-    return decodeURIComponent(segment)
+    const name = decodeURIComponent(segment)
+    // A slash would make one name look like the path of another resource, to whoever compares scopes.
+    return name.includes('/') ? segment : name
   } catch {
     return segment
   }

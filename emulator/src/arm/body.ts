@@ -1,4 +1,5 @@
 import { ArmError, armErrors } from './error.ts'
+import { DEEPEST_JSON, isNestedDeeper } from './json-depth.ts'
 
 /** Resource Manager takes no larger request. */
 const LARGEST_BODY = 4 * 1024 * 1024
@@ -19,6 +20,9 @@ export async function readJsonBody(request: Request): Promise<JsonBody> {
       code: 'MissingRequestContent',
       message: 'The request content was not provided. The request content cannot be empty.',
     })
+  }
+  if (isNestedDeeper(text, DEEPEST_JSON)) {
+    throw armErrors.invalidContent(`The reader's MaxDepth of ${DEEPEST_JSON} has been exceeded.`)
   }
   let value: unknown
   try {

@@ -326,3 +326,21 @@ describe('a resource group', () => {
     expect(await errorOf(arm.send('GET', url))).toMatchObject({ status: 400, code: 'InvalidFilterInQueryString' })
   })
 })
+
+describe('what was written to confuse', () => {
+  it('is no JSON that is nested without end', async () => {
+    const deep = `{"properties":${'{"a":'.repeat(200_000)}1${'}'.repeat(200_000)}}`
+    const url = `https://management.azure.com${rg}/providers/Microsoft.Resources/deployments/d?${V}`
+    const headers = { ...(await someone('deployer', ['Owner', rg])).headers, 'content-type': 'application/json' }
+    const answer = await errorOf(arm.world.fetch(new Request(url, { method: 'PUT', body: deep, headers })))
+    expect(answer).toMatchObject({ status: 400, code: 'InvalidRequestContent' })
+    expect(answer.message).toContain('MaxDepth')
+  })
+
+  it('is no name with a slash in it: what is allowed below one resource is not allowed beside it', async () => {
+    const { headers } = await someone('narrow', ['Owner', `${rg}/providers/Microsoft.KeyVault/vaults/skerry-demo`])
+    const hidden = `${rg}%2Fproviders%2FMicrosoft.KeyVault%2Fvaults%2Fskerry-demo`
+    const answer = await errorOf(arm.send('PUT', `${hidden}?${V}`, { location: 'westeurope' }, headers))
+    expect([400, 403]).toContain(answer.status)
+  })
+})

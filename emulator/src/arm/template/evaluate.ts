@@ -1,3 +1,4 @@
+import { afford, type Budget } from './budget.ts'
 import { ExpressionError } from './errors.ts'
 import { type Expression, isExpression, literalText, parseExpression } from './expression.ts'
 import { fail, intArg, PURE_FUNCTIONS, stringArg } from './functions.ts'
@@ -13,6 +14,8 @@ import { isArray, isObject, memberOf, type Value, type ValueObject } from './val
 /** What expressions see beside their arguments. A member that is absent is a function that is not allowed there. */
 export interface Scope {
   readonly at: DeploymentScope
+  /** What may still be computed: shared by all scopes of a template. */
+  readonly budget: Budget
   readonly parameter: (name: string) => Value
   readonly variable?: (name: string) => Value
   /** `resourceGroup()`, `subscription()`, `deployment()`, `tenant()`, `environment()`. */
@@ -33,12 +36,13 @@ export function evaluateDeep(value: Value, scope: Scope): Value {
   if (typeof value === 'string') return evaluateText(value, scope)
   if (isArray(value)) return value.map((item) => evaluateDeep(item, scope))
   if (!isObject(value)) return value
-  const result: Record<string, Value> = {}
-  for (const [key, item] of Object.entries(value)) {
-    if (key === 'copy' && isPropertyCopy(item)) Object.assign(result, spreadCopies(item, scope))
-    else result[evaluateName(key, scope)] = evaluateDeep(item, scope)
-  }
-  return result
+  // From entries: a member that is called __proto__ is a member like any other.
+  const members = Object.entries(value).flatMap(([key, item]): [string, Value][] =>
+    key === 'copy' && isPropertyCopy(item)
+      ? Object.entries(spreadCopies(item, scope))
+      : [[evaluateName(key, scope), evaluateDeep(item, scope)]],
+  )
+  return Object.fromEntries(members)
 }
 
 function evaluateName(key: string, scope: Scope): string {
@@ -53,19 +57,19 @@ function isPropertyCopy(value: Value): value is readonly ValueObject[] {
 
 /** `copy: [{name, count, input}]` inside properties or variables: each becomes an array under its name. */
 export function spreadCopies(copies: readonly ValueObject[], scope: Scope): Record<string, Value> {
-  const spread: Record<string, Value> = {}
-  for (const { name, count, input } of copies) {
+  const spread = copies.map(({ name, count, input }): [string, Value] => {
     if (typeof name !== 'string') throw new ExpressionError("A property 'copy' has no name.")
     const times = copyCount(evaluateDeep(count ?? null, scope), name)
-    spread[name] = Array.from({ length: times }, (_, index) => {
+    const items = Array.from({ length: times }, (_, index) => {
       const copyIndex = (loop: string | undefined) => {
         if (loop === undefined || loop.toLowerCase() === name.toLowerCase()) return index
         return scope.copyIndex?.(loop) ?? fail('copyIndex', `there is no loop '${loop}'`)
       }
-      return evaluateDeep(input ?? null, { ...scope, copyIndex })
+      return afford(evaluateDeep(input ?? null, { ...scope, copyIndex }), scope.budget)
     })
-  }
-  return spread
+    return [name, items]
+  })
+  return Object.fromEntries(spread)
 }
 
 export function copyCount(count: Value, name: string): number {
@@ -110,7 +114,7 @@ function call(name: string, args: readonly Expression[], scope: Scope): Value {
   if (key === 'if') return choose(args, scope)
   const values = args.map((argument) => evaluate(argument, scope))
   const pure = Object.hasOwn(PURE_FUNCTIONS, key) ? PURE_FUNCTIONS[key] : undefined
-  if (pure !== undefined) return pure(values, name)
+  if (pure !== undefined) return afford(pure(values, name), scope.budget)
   if (Object.hasOwn(scope.surroundings, key)) return scope.surroundings[key] ?? null
   switch (key) {
     case 'parameters':

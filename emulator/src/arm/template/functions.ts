@@ -1,3 +1,5 @@
+import { DEEPEST_JSON, isNestedDeeper } from '../json-depth.ts'
+import { LARGEST_VALUE, tooLarge, weightOf } from './budget.ts'
 import { ExpressionError } from './errors.ts'
 import { templateGuid, uniqueString } from './hash.ts'
 import { isArray, isObject, memberOf, sameValue, typeOf, type Value, type ValueObject } from './value.ts'
@@ -85,10 +87,14 @@ const concat: PureFunction = (args, name) => {
 /** .NET composite formatting as far as templates use it: `{0}`, `{{` and `}}`. */
 const format: PureFunction = (args, name) => {
   const pattern = stringArg(args, 0, name)
-  return pattern.replaceAll(/\{\{|\}\}|\{(\d+)(?::[^}]*)?\}/g, (whole, index: string | undefined) => {
+  let length = pattern.length
+  return pattern.replaceAll(/\{\{|\}\}|\{(\d+)(?::[^{}]*)?\}/g, (whole, index: string | undefined) => {
     if (index === undefined) return whole[0]!
     const value = args[Number(index) + 1]
-    return value === undefined ? fail(name, `there is no argument for '{${index}}'`) : toText(value)
+    if (value === undefined) return fail(name, `there is no argument for '{${index}}'`)
+    const text = toText(value)
+    length += text.length
+    return length > LARGEST_VALUE ? tooLarge() : text
   })
 }
 
@@ -101,7 +107,13 @@ const contains: PureFunction = (args, name) => {
   return fail(name, 'the first argument must be a string, an array or an object')
 }
 
+/** Every item is compared with every other one. */
+function refuseLongLists(args: readonly Value[]): void {
+  if (args.reduce<number>((sum, list) => sum + (isArray(list) ? list.length : 0), 0) > 10_000) tooLarge()
+}
+
 const union: PureFunction = (args, name) => {
+  refuseLongLists(args)
   if (args.every(isArray)) {
     const all: Value[] = []
     for (const item of args.flat()) if (!all.some((known) => sameValue(known, item))) all.push(item)
@@ -112,15 +124,16 @@ const union: PureFunction = (args, name) => {
 }
 
 function merge(into: ValueObject, from: ValueObject): ValueObject {
-  const merged: Record<string, Value> = { ...into }
+  const merged = new Map(Object.entries(into))
   for (const [key, value] of Object.entries(from)) {
-    const before = merged[key]
-    merged[key] = isObject(before) && isObject(value) ? merge(before, value) : value
+    const before = merged.get(key) ?? null
+    merged.set(key, isObject(before) && isObject(value) ? merge(before, value) : value)
   }
-  return merged
+  return Object.fromEntries(merged)
 }
 
 const intersection: PureFunction = (args, name) => {
+  refuseLongLists(args)
   const [head, ...tail] = args
   if (isArray(head) && tail.every(isArray)) {
     return head.filter((item) => tail.every((list) => list.some((other) => sameValue(item, other))))
@@ -181,6 +194,8 @@ const toBool: PureFunction = (args, name) => {
 }
 
 function parseJson(value: string, name: string): Value {
+  if (isNestedDeeper(value, DEEPEST_JSON))
+    return fail(name, `the argument is nested deeper than ${DEEPEST_JSON} levels`)
   try {
     return JSON.parse(value) as Value
   } catch {
@@ -255,9 +270,9 @@ export const PURE_FUNCTIONS: Readonly<Record<string, PureFunction>> = {
   },
   join: (args, name) => {
     const list = args[0]
-    return isArray(list)
-      ? list.map(toText).join(stringArg(args, 1, name))
-      : fail(name, 'the first argument must be an array')
+    if (!isArray(list)) return fail(name, 'the first argument must be an array')
+    const mark = stringArg(args, 1, name)
+    return weightOf(list) + list.length * mark.length > LARGEST_VALUE ? tooLarge() : list.map(toText).join(mark)
   },
   json: (args, name) => parseJson(stringArg(args, 0, name), name),
   last: slice((value) => value.at(-1) ?? (typeof value === 'string' ? '' : null)),
@@ -272,8 +287,11 @@ export const PURE_FUNCTIONS: Readonly<Record<string, PureFunction>> = {
   null: () => null,
   objectkeys: (args, name) => (isObject(args[0]) ? Object.keys(args[0]) : fail(name, 'the argument must be an object')),
   or: (args, name) => args.some((_, at) => boolArg(args, at, name)),
-  padleft: (args, name) =>
-    toText(args[0] ?? null).padStart(intArg(args, 1, name), args.length > 2 ? stringArg(args, 2, name) : ' '),
+  padleft: (args, name) => {
+    const width = intArg(args, 1, name)
+    if (width > LARGEST_VALUE) return tooLarge()
+    return toText(args[0] ?? null).padStart(width, args.length > 2 ? stringArg(args, 2, name) : ' ')
+  },
   range: (args, name) => {
     const count = intArg(args, 1, name)
     if (count < 0 || count > 10_000) return fail(name, 'the count must be 0 to 10000')
@@ -281,7 +299,9 @@ export const PURE_FUNCTIONS: Readonly<Record<string, PureFunction>> = {
   },
   replace: (args, name) => {
     requireCount(args, name, 3)
-    return stringArg(args, 0, name).replaceAll(stringArg(args, 1, name), () => stringArg(args, 2, name))
+    const [text, part, by] = [stringArg(args, 0, name), stringArg(args, 1, name), stringArg(args, 2, name)]
+    const found = text.split(part).length
+    return text.length + found * by.length > LARGEST_VALUE ? tooLarge() : text.replaceAll(part, () => by)
   },
   skip: slice((value, count) => value.slice(count)),
   split,

@@ -37,6 +37,9 @@ const CONTROL = new Set(
   ].map((name) => name.toLowerCase()),
 )
 
+/** With every loop spread, as Resource Manager counts. */
+const MOST_RESOURCES = 800
+
 interface Parent {
   readonly type: string
   readonly name: string
@@ -49,7 +52,16 @@ export function expandResources(resources: Value, scope: Scope): TemplateResourc
     : isObject(resources)
       ? Object.entries(resources)
       : []
-  const all = listed.flatMap(([symbolicName, resource]) => expandOne(resource, scope, symbolicName, undefined))
+  const all: TemplateResource[] = []
+  for (const [symbolicName, resource] of listed) {
+    all.push(...expandOne(resource, scope, symbolicName, undefined))
+    if (all.length > MOST_RESOURCES) {
+      throw new TemplateError(
+        `The number of template resources exceeds the limit of ${MOST_RESOURCES}.`,
+        'properties.template.resources',
+      )
+    }
+  }
   const seen = new Set<string>()
   for (const { id, type, name } of all) {
     if (seen.has(id.toLowerCase())) {

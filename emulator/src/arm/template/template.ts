@@ -1,3 +1,4 @@
+import { newBudget } from './budget.ts'
 import { ExpressionError, TemplateError } from './errors.ts'
 import { evaluateDeep, evaluateText, type Scope, spreadCopies } from './evaluate.ts'
 import { type Dependencies, dependenciesOf } from './order.ts'
@@ -94,12 +95,13 @@ export function readTemplate(input: TemplateInput): Template {
       subscriptionId: input.surroundings.subscription.subscriptionId,
       resourceGroup: input.surroundings.resourceGroup.name,
     }
+    const budget = newBudget()
     const parameters = resolveParameters({
       declared: objectOr(template.parameters, 'parameters'),
       given: objectOr(input.parameters, 'the parameters of the request'),
       locate: locator(input.requestText),
       evaluateDefault: (value, resolve) =>
-        evaluateDeep(value, { at, surroundings, parameter: resolve, defaults: defaultsOf(input) }),
+        evaluateDeep(value, { at, budget, surroundings, parameter: resolve, defaults: defaultsOf(input) }),
     })
     const parameter = (name: string): Value => {
       const found = [...parameters].find(([known]) => known.toLowerCase() === name.toLowerCase())
@@ -108,7 +110,7 @@ export function readTemplate(input: TemplateInput): Template {
         `The template parameter '${name}' is not found. Please see https://aka.ms/arm-syntax-parameters for usage details.`,
       )
     }
-    const base: Scope = { at, surroundings, parameter }
+    const base: Scope = { at, budget, surroundings, parameter }
     const scope: Scope = { ...base, variable: variables(objectOr(template.variables, 'variables'), base) }
     const resources = expandResources(template.resources ?? [], scope)
     return {
@@ -126,6 +128,8 @@ function guarded<T>(work: () => T): T {
   try {
     return work()
   } catch (error) {
+    // Nested beyond what the stack holds: parentheses in an expression, variables that use each other in a long line.
+    if (error instanceof RangeError) throw new TemplateError('The template is nested too deeply to be computed.')
     if (error instanceof ExpressionError) {
       throw new TemplateError(
         error.message,
@@ -184,16 +188,18 @@ function variables(declared: ValueObject, base: Scope): (name: string) => Value 
   const computed = new Map<string, Value>()
   const underway = new Set<string>()
   const scope: Scope = { ...base, variable: (name) => variable(name) }
-  const all: Record<string, Value> = {}
+  const all = new Map<string, { readonly name: string; readonly value: Value }>()
+  const declare = (name: string, value: Value) => all.set(name.toLowerCase(), { name, value })
   for (const [name, value] of Object.entries(declared)) {
     if (name === 'copy' && isArray(value)) {
       for (const copy of value) {
-        if (isObject(copy) && typeof copy.name === 'string') all[copy.name] = { copy: [copy] }
+        if (isObject(copy) && typeof copy.name === 'string') declare(copy.name, { copy: [copy] })
       }
-    } else all[name] = value
+    } else declare(name, value)
   }
   const variable = (asked: string): Value => {
-    const name = Object.keys(all).find((key) => key.toLowerCase() === asked.toLowerCase())
+    const found = all.get(asked.toLowerCase())
+    const name = found?.name
     if (name === undefined) {
       throw new TemplateError(
         `The template variable '${asked}' is not found. Please see https://aka.ms/arm-syntax-variables for usage details.`,
@@ -203,7 +209,7 @@ function variables(declared: ValueObject, base: Scope): (name: string) => Value 
     if (known !== undefined) return known
     if (underway.has(name)) throw new TemplateError(`Circular dependency detected on variable: '${name}'.`)
     underway.add(name)
-    const value = evaluateVariable(name, all[name] ?? null, scope)
+    const value = evaluateVariable(name, found?.value ?? null, scope)
     underway.delete(name)
     computed.set(name, value)
     return value
@@ -220,7 +226,7 @@ function evaluateVariable(name: string, value: Value, scope: Scope): Value {
 }
 
 function outputs(declared: ValueObject, scope: Scope): Record<string, { type: ParameterType; value?: Value }> {
-  const result: Record<string, { type: ParameterType; value?: Value }> = {}
+  const result = new Map<string, { type: ParameterType; value?: Value }>()
   for (const [name, output] of Object.entries(declared)) {
     const type = isObject(output) ? parameterType(output.type) : undefined
     if (!isObject(output) || type === undefined) {
@@ -228,9 +234,9 @@ function outputs(declared: ValueObject, scope: Scope): Record<string, { type: Pa
     }
     const { condition = true } = output
     if ((typeof condition === 'string' ? evaluateText(condition, scope) : condition) === false) continue
-    result[name] = isSecure(type) ? { type } : { type, value: evaluateDeep(output.value ?? null, scope) }
+    result.set(name, isSecure(type) ? { type } : { type, value: evaluateDeep(output.value ?? null, scope) })
   }
-  return result
+  return Object.fromEntries(result)
 }
 
 function locator(text: string | undefined): Locator {
