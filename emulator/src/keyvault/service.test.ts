@@ -230,6 +230,19 @@ describe('bad input', () => {
       })
     },
   )
+
+  it.each([
+    ['POST', '/backup'],
+    ['PUT', '/restore'],
+    ['POST', '/prebackup'],
+    ['PUT', '/keys/k/restore'],
+    ['GET', '/settings'],
+    ['POST', '/securitydomain/download'],
+  ])('%s %s is said to be missing of a managed HSM, and is nothing of a vault', async (method, path) => {
+    const ofHsm = await world.call(method, `${MANAGED_HSM}${path}`)
+    expect([ofHsm.status, ofHsm.json.error.code]).toEqual([501, 'SkerryOperationNotCovered'])
+    expect((await world.call(method, `${VAULT}${path}`)).status).toBe(404)
+  })
 })
 
 describe('a key in use', () => {

@@ -75,9 +75,11 @@ const NAME_WORDS: Readonly<Record<string, Operation>> = {
   'GET versions': 'listVersions',
   'GET rotationpolicy': 'getRotationPolicy',
   'PUT rotationpolicy': 'putRotationPolicy',
+  // The restore of one key out of a full backup.
+  'PUT restore': 'managedHsmAdministration',
 }
 
-const ADMINISTRATION = new Set(['securitydomain', 'backup', 'restore', 'settings', 'ekm'])
+const ADMINISTRATION = new Set(['securitydomain', 'backup', 'restore', 'prebackup', 'prerestore', 'settings', 'ekm'])
 /** What a vault holds besides keys. */
 const OTHER_THAN_KEYS = new Set(['secrets', 'deletedsecrets', 'certificates', 'deletedcertificates', 'storage'])
 const ROLES = /^(.*?)\/+providers\/microsoft\.authorization\/(roleassignments|roledefinitions)(?:\/([^/]*))?\/?$/i
