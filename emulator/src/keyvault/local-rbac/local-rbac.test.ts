@@ -86,4 +86,14 @@ describe('the local RBAC of a managed HSM', () => {
     expect(json.value).toHaveLength(1)
     expect(json.value[0]).toMatchObject({ name: CRYPTO_USER, properties: { type: 'AKVBuiltInRole' } })
   })
+
+  it('names every data action of a role in full', async () => {
+    const { json } = await world.call('GET', `${MANAGED_HSM}//providers/Microsoft.Authorization/roleDefinitions`)
+    const actions = json.value.flatMap(
+      (role: { properties: { permissions: { dataActions: string[] }[] } }) =>
+        role.properties.permissions[0]!.dataActions,
+    )
+    expect(actions).toContain('Microsoft.KeyVault/managedHsm/securitydomain/download/action')
+    expect(actions.filter((action: string) => action.includes('*'))).toEqual([])
+  })
 })

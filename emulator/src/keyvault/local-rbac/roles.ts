@@ -4,7 +4,7 @@ import { MANAGED_HSM_PREFIX } from '../permissions.ts'
 export interface LocalRole {
   readonly guid: string
   readonly roleName: string
-  /** Data actions without the prefix; `*` at the end stands for the rest. */
+  /** Data actions without the prefix. */
   readonly dataActions: readonly string[]
 }
 
@@ -28,7 +28,10 @@ export const LOCAL_ROLES: readonly LocalRole[] = [
     dataActions: [
       ...ROLE_READ,
       ...ROLE_WRITE,
-      'securitydomain/*',
+      'securitydomain/download/action',
+      'securitydomain/upload/action',
+      'securitydomain/upload/read',
+      'securitydomain/transferkey/read',
       'backup/start/action',
       'backup/status/action',
       'restore/start/action',
@@ -115,10 +118,7 @@ export function findLocalRole(id: string): LocalRole | undefined {
 /** Whether a role has a data action that is given with its prefix. Compared without case. */
 export function localRoleGrants(role: LocalRole, dataAction: string): boolean {
   const wanted = dataAction.toLowerCase()
-  return role.dataActions.some((action) => {
-    const granted = `${MANAGED_HSM_PREFIX}${action}`.toLowerCase()
-    return granted.endsWith('*') ? wanted.startsWith(granted.slice(0, -1)) : wanted === granted
-  })
+  return role.dataActions.some((action) => `${MANAGED_HSM_PREFIX}${action}`.toLowerCase() === wanted)
 }
 
 /** Whether an assignment at `scope` reaches `wanted`: `/` everything, `/keys` every key, `/keys/<name>` that key. */
