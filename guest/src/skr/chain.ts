@@ -18,6 +18,13 @@ const SERVER_USAGES = ['1.3.6.1.5.5.7.3.1', '2.5.29.37.0']
 /** Cross-certificates make chains longer than they look; loops make them endless. */
 const LONGEST_CHAIN = 8
 
+/** Certificates that all name and sign each other make more chains than can be looked at. */
+const MOST_SIGNATURE_CHECKS = 100
+
+interface Search extends ChainOptions {
+  left: number
+}
+
 /**
  * Checks a chain as a TLS client would (RFC 5280, 6.1; RFC 9525): the leaf names the host and may serve, every
  * certificate is valid now, each is signed by the next, every CA may sign and stays within its limits, and the last one
@@ -39,16 +46,12 @@ export function verifyChain(leaf: X509Certificate, others: readonly X509Certific
   if (usages !== undefined && !usages.some((usage) => SERVER_USAGES.includes(usage)))
     refuse('the signing certificate is not for a TLS server')
   requireValid(leaf, nowMs)
-  if (!leadsToRoot([leaf], others, options))
+  if (!leadsToRoot([leaf], others, { ...options, left: MOST_SIGNATURE_CHECKS }))
     refuse(`no chain leads from the signing certificate (issued by ${oneLine(leaf.issuer)}) to a trusted root`)
 }
 
 /** Depth first: at each step the trusted roots, then what came with the answer. A candidate that is unfit is passed over. */
-function leadsToRoot(
-  chain: readonly X509Certificate[],
-  others: readonly X509Certificate[],
-  options: ChainOptions,
-): boolean {
+function leadsToRoot(chain: readonly X509Certificate[], others: readonly X509Certificate[], options: Search): boolean {
   const last = chain.at(-1)
   if (last === undefined || chain.length >= LONGEST_CHAIN) return false
   if (options.trust.issuersOf(last).some((root) => isIssuer(root, chain, options))) return true
@@ -60,14 +63,14 @@ function leadsToRoot(
   )
 }
 
-function isIssuer(
-  candidate: X509Certificate,
-  chain: readonly X509Certificate[],
-  { hostName, nowMs }: ChainOptions,
-): boolean {
+function isIssuer(candidate: X509Certificate, chain: readonly X509Certificate[], search: Search): boolean {
+  const { hostName, nowMs } = search
   const issued = chain.at(-1)
-  if (issued === undefined || !candidate.ca || !isValid(candidate, nowMs)) return false
-  if (!issued.checkIssued(candidate) || !issued.verify(candidate.publicKey)) return false
+  if (issued === undefined || !candidate.ca || !isValid(candidate, nowMs) || !issued.checkIssued(candidate))
+    return false
+  search.left -= 1
+  if (search.left < 0) refuse('the certificates of the answer make too many chains')
+  if (!issued.verify(candidate.publicKey)) return false
   const limits = limitsOf(candidate)
   // Between a CA and the leaf stand all certificates of the chain but the leaf; self-issued ones do not count.
   const between = chain.slice(1).filter(({ subject, issuer }) => subject !== issuer).length

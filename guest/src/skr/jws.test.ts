@@ -1,3 +1,4 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { CLIENT_AUTH, issue, SERVER_AUTH } from '../testing/certificates.ts'
 import { intermediate, json, leaf, root, signJws, VAULT_HOST } from '../testing/vault.ts'
@@ -150,5 +151,28 @@ describe("the chain of a vault's answer", () => {
       code: 'ERR_RELEASE_CHAIN',
     })
     expect(refusal(signJws(PAYLOAD, { chain: [leafWith(), intermediate] }))).toBe('accepted')
+  })
+})
+
+describe('a chain that was made to keep the reader busy', () => {
+  it('is given up: authorities that all name and sign each other', () => {
+    const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const loop = Array.from({ length: 30 }, () => issue({ name: 'loop', key: pair, ca: true }))
+    const caught = issue({ name: VAULT_HOST, key: 'rsa', issuer: loop[0]!, ...names })
+    const before = performance.now()
+    expect(refusal(signJws(PAYLOAD, { chain: [caught, ...loop], signer: caught.privateKey }))).toMatchObject({
+      code: 'ERR_RELEASE_CHAIN',
+      message: expect.stringContaining('too many'),
+    })
+    expect(performance.now() - before).toBeLessThan(5_000)
+  })
+
+  it('is not asked how large its key is before it is trusted: the answer would break the next key that is read', () => {
+    const n = Buffer.alloc(2_500, 0xff).toString('base64url')
+    const publicKey = createPublicKey({ key: { kty: 'RSA', n, e: 'AQAB' }, format: 'jwk' })
+    const other = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+    const huge = issue({ name: VAULT_HOST, key: { publicKey, privateKey: other }, ...names })
+    expect(refusal(signJws(PAYLOAD, { chain: [huge], signer: other }))).toMatchObject({ code: 'ERR_RELEASE_CHAIN' })
+    expect(() => createPrivateKey(other.export({ type: 'pkcs8', format: 'pem' }))).not.toThrow()
   })
 })

@@ -38,8 +38,9 @@ export function verifyReleaseJws(jws: string, options: ChainOptions): unknown {
     )
   const [leaf, ...others] = readChain(header?.x5c)
   if (leaf === undefined) throw new KeyReleaseError('ERR_RELEASE_JWS', 'the x5c of the JWS is empty')
-  const key = rsaKeyOf(leaf)
+  requireRsa(leaf)
   verifyChain(leaf, others, options)
+  const key = rsaKeyOf(leaf)
   const padding = algorithm.pss
     ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
     : { padding: constants.RSA_PKCS1_PADDING }
@@ -50,14 +51,18 @@ export function verifyReleaseJws(jws: string, options: ChainOptions): unknown {
   return parseJson(payload, 'payload')
 }
 
+function requireRsa({ publicKey }: X509Certificate): void {
+  if (publicKey.asymmetricKeyType !== 'rsa')
+    throw new KeyReleaseError(
+      'ERR_RELEASE_JWS',
+      `the signing certificate has an ${publicKey.asymmetricKeyType} key; a vault's is RSA`,
+    )
+}
+
+/** Of a certificate that a trusted root vouches for: a huge key's details would leave an error in OpenSSL's queue. */
 function rsaKeyOf(leaf: X509Certificate): KeyObject {
   const key = leaf.publicKey
   const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
-  if (key.asymmetricKeyType !== 'rsa')
-    throw new KeyReleaseError(
-      'ERR_RELEASE_JWS',
-      `the signing certificate has an ${key.asymmetricKeyType} key; a vault's is RSA`,
-    )
   if (bits < SMALLEST_MODULUS_BITS)
     throw new KeyReleaseError('ERR_RELEASE_JWS', `the signing certificate has an RSA key of ${bits} bits`)
   return key

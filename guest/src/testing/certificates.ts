@@ -39,7 +39,7 @@ export interface CertificateOptions {
   /** Absent: signs itself. */
   readonly issuer?: Issued
   /** Default P-256: fast to make. */
-  readonly key?: 'ec' | 'rsa'
+  readonly key?: 'ec' | 'rsa' | { readonly publicKey: KeyObject; readonly privateKey: KeyObject }
   readonly ca?: boolean
   readonly pathLength?: number
   readonly dnsNames?: readonly string[]
@@ -61,9 +61,11 @@ const RSA_SHA256 = '1.2.840.113549.1.1.11'
 export function issue(options: CertificateOptions): Issued {
   const { name, issuer, ca = false, from = '2025-01-01T00:00:00Z', to = '2035-01-01T00:00:00Z' } = options
   const { publicKey, privateKey } =
-    options.key === 'rsa'
-      ? generateKeyPairSync('rsa', { modulusLength: 2048 })
-      : generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    typeof options.key === 'object'
+      ? options.key
+      : options.key === 'rsa'
+        ? generateKeyPairSync('rsa', { modulusLength: 2048 })
+        : generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const signer = issuer?.privateKey ?? privateKey
   const algorithm = new AlgorithmIdentifier(
     signer.asymmetricKeyType === 'rsa' ? { algorithm: RSA_SHA256, parameters: null } : { algorithm: ECDSA_SHA256 },

@@ -102,7 +102,7 @@ export function parseClaimCondition(value: unknown, at: string, code: string = C
     const operator = CLAIM_OPERATORS.find((name) => name === condition.condition)
     if (operator === undefined)
       throw new WireError(code, `${at}/condition must be one of ${CLAIM_OPERATORS.join(', ')}`, `${at}/condition`)
-    return { claim, [operator]: requireClaimValue(condition.value, code, `${at}/value`) }
+    return { claim, [operator]: requireOperand(operator, condition.value, code, `${at}/value`) }
   }
   refuseUnknown(condition, ['claim', ...CLAIM_OPERATORS], code, at)
   const operators = CLAIM_OPERATORS.filter((name) => name in condition)
@@ -110,7 +110,7 @@ export function parseClaimCondition(value: unknown, at: string, code: string = C
   if (operator === undefined || operators.length > 1) {
     throw new WireError(code, `${at} must have exactly one of ${CLAIM_OPERATORS.join(', ')}`, at)
   }
-  return { claim, [operator]: requireClaimValue(condition[operator], code, pointer(at, operator)) }
+  return { claim, [operator]: requireOperand(operator, condition[operator], code, pointer(at, operator)) }
 }
 
 function parseAuthority(value: unknown, at: string): AuthorityRule {
@@ -127,20 +127,32 @@ function parseAuthority(value: unknown, at: string): AuthorityRule {
   return { authority, ...parseGroup(rule, at) }
 }
 
-function parseCondition(value: unknown, at: string): PolicyCondition {
+/** Groups in groups in groups: more than anyone can follow, and no danger to the stack. */
+const DEEPEST_GROUP = 32
+
+function parseCondition(value: unknown, at: string, depth: number): PolicyCondition {
+  if (depth > DEEPEST_GROUP)
+    throw new WireError(CODE, `conditions are nested deeper than ${DEEPEST_GROUP} groups`, '/anyOf')
   const condition = requireObject(value, CODE, at)
   if ('claim' in condition) return parseClaimCondition(condition, at)
   refuseUnknown(condition, ['anyOf', 'allOf'], CODE, at)
-  return parseGroup(condition, at)
+  return parseGroup(condition, at, depth)
 }
 
-function parseGroup(group: JsonObject, at: string): ConditionGroup {
+function parseGroup(group: JsonObject, at: string, depth = 0): ConditionGroup {
   if ('anyOf' in group === 'allOf' in group)
     throw new WireError(CODE, `${at} must have exactly one of anyOf and allOf`, at)
   const kind = 'anyOf' in group ? 'anyOf' : 'allOf'
   const items = requireArray(group[kind], CODE, pointer(at, kind))
   if (items.length === 0) throw new WireError(CODE, `${at}/${kind} must have at least one condition`, pointer(at, kind))
-  return { [kind]: items.map((item, index) => parseCondition(item, pointer(pointer(at, kind), index))) }
+  return { [kind]: items.map((item, index) => parseCondition(item, pointer(pointer(at, kind), index), depth + 1)) }
+}
+
+function requireOperand(operator: ClaimOperator, value: unknown, code: string, at: string): ClaimValue {
+  const operand = requireClaimValue(value, code, at)
+  // Whatever is not "true" would otherwise ask for a claim to be missing.
+  if (operator !== 'exists' || /^(true|false)$/.test(String(operand))) return operand
+  throw new WireError(code, `${at} must be true or false`, at)
 }
 
 function requireClaimValue(value: unknown, code: string, at: string): ClaimValue {
@@ -149,6 +161,7 @@ function requireClaimValue(value: unknown, code: string, at: string): ClaimValue
   throw new WireError(code, `${at} must be a string, a number or a boolean, it is ${kindOf(value)}`, at)
 }
 
+/** Called for what was parsed, so that it is known not to be deep. */
 function usesOldGrammar(value: unknown): boolean {
   if (Array.isArray(value)) return value.some(usesOldGrammar)
   if (typeof value !== 'object' || value === null) return false

@@ -99,6 +99,9 @@ function importedRsa(
   const [n, e, d, p, q, dp, dq, qi] = ['n', 'e', 'd', 'p', 'q', 'dp', 'dq', 'qi'].map((name) =>
     base64Url(withoutLeadingZeros(member(name))),
   )
+  // Before OpenSSL sees it: a huge modulus leaves an error in its queue for the next key that is read.
+  if (Buffer.byteLength(n!, 'base64url') > 512)
+    throw badParameter(`Invalid key size: ${Buffer.byteLength(n!, 'base64url') * 8}`)
   const key = workingKey({ kty: 'RSA', n: n!, e: e!, d: d!, p: p!, q: q!, dp: dp!, dq: dq!, qi: qi! }, invalid)
   const made = asymmetric(kty, key)
   if (!RSA_SIZES.includes(made.keySize ?? 0)) throw badParameter(`Invalid key size: ${made.keySize}`)

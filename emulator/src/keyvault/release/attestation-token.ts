@@ -81,7 +81,8 @@ export function createAttestationTokens(ctx: EmulatorContext): AttestationTokens
 
       const now = epochSeconds(ctx.clock)
       const { exp, nbf } = claims
-      const early = typeof nbf === 'number' && now < nbf
+      // Its type is the issuer's claim too: a start that is no number is no start that has come.
+      const early = nbf !== undefined && !(typeof nbf === 'number' && nbf <= now)
       look('token.nbf', `not after ${now}`, nbf, !early, HINTS.time)
       const current = typeof exp === 'number' && now < exp
       look('token.exp', `after ${now}`, exp, current, HINTS.expired)

@@ -147,11 +147,28 @@ function findWrappingKey(claims: Readonly<Record<string, unknown>>): WrappingKey
     const encrypts = jwk.use === 'enc' || jwk.key_use === 'enc' || operations.includes('encrypt')
     if (jwk.kty !== 'RSA' || !encrypts || typeof jwk.kid !== 'string') continue
     const key = publicKeyOf(jwk)
-    if (key?.asymmetricKeyType !== 'rsa') return undefined
-    return (key.asymmetricKeyDetails?.modulusLength ?? 0) >= 2048 ? { kid: jwk.kid, key } : undefined
+    return key !== undefined && isWrappingKey(key) ? { kid: jwk.kid, key } : undefined
   }
   return undefined
 }
+
+/** DER of the public part of an RSA key of 8192 bits. */
+const LARGEST_SPKI = 1_100
+
+/**
+ * An RSA key that hides what is encrypted for it, and that OpenSSL can use: an exponent of 1 encrypts to the plaintext
+ * itself, an even number belongs to no key, and asking a huge key for its details leaves an error in OpenSSL's queue,
+ * which ends the next key that anybody in this process reads.
+ */
+function isWrappingKey(key: KeyObject): boolean {
+  if (key.asymmetricKeyType !== 'rsa' || key.export({ type: 'spki', format: 'der' }).length > LARGEST_SPKI) return false
+  const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {}
+  const modulus = Buffer.from(key.export({ format: 'jwk' }).n ?? '', 'base64url')
+  const usable = isOdd(publicExponent) && publicExponent >= 3n && publicExponent < 1n << 64n
+  return modulusLength >= 2048 && usable && isOdd(BigInt(modulus.at(-1) ?? 0))
+}
+
+const isOdd = (number: bigint) => (number & 1n) === 1n
 
 function wrappingKeyCondition(found: WrappingKey | undefined): JournalCondition {
   const name = 'x-ms-runtime.keys'

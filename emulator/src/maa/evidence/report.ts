@@ -99,7 +99,9 @@ async function checkSignature(bytes: Uint8Array, chain: EndorsementChain): Promi
   const wanted = 'an ECDSA P-384 signature by the key of the leaf certificate'
   const hint = 'the report was altered, or its certificate belongs to another chip or TCB: fetch both again'
   const key = chain.certificates[0]?.publicKey
-  if (key?.asymmetricKeyDetails?.namedCurve !== 'secp384r1') {
+  // In this order: asking a huge RSA key for its details leaves an error in OpenSSL's queue, which ends the next key that
+  // anybody in this process reads.
+  if (key?.asymmetricKeyType !== 'ec' || key.asymmetricKeyDetails?.namedCurve !== 'secp384r1') {
     return check('report.signature', wanted, 'no P-384 key in the leaf certificate', false, hint)
   }
   try {

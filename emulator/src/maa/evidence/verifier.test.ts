@@ -1,4 +1,4 @@
-import { constants, createHash, createPublicKey, type KeyObject, sign } from 'node:crypto'
+import { constants, createHash, createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto'
 import { AsnConvert } from '@peculiar/asn1-schema'
 import { Certificate } from '@peculiar/asn1-x509'
 import { type DecodedSnpAttestRequest, decodeHex, encodeUtf8 } from '@skerry/guest/wire'
@@ -265,4 +265,17 @@ describe('a verifier', () => {
     expect((await verifier.verify(make.request(), NOW)).verified).toBe(true)
     expect((await verifier.verify(make.request(), NOW + 10 * YEAR_MS)).verified).toBe(false)
   })
+})
+
+it('is not broken by a huge RSA key in the place of the VCEK, and breaks nobody else’s work', async () => {
+  const n = Buffer.alloc(2_500, 0xff).toString('base64url')
+  const publicKey = createPublicKey({ key: { kty: 'RSA', n, e: 'AQAB' }, format: 'jwk' })
+  const huge = buildVcek(
+    { publicKey, chipId: REPORT.chipId, tcb: { bootLoader: 4, tee: 0, snp: 24, microcode: 0xdb } },
+    keys.ask,
+    NOW,
+  )
+  const pem = keys.ark.export({ type: 'pkcs8', format: 'pem' })
+  expect(await unmetOf({ certificateChainPem: pemOf([huge, ask, ark]) })).toContain('report.signature')
+  expect(() => createPrivateKey(pem)).not.toThrow()
 })
