@@ -1,5 +1,5 @@
+import { DEEPEST_JSON, isNestedDeeper } from '../core/json-depth.ts'
 import { ArmError, armErrors } from './error.ts'
-import { DEEPEST_JSON, isNestedDeeper } from './json-depth.ts'
 
 /** Resource Manager takes no larger request. */
 const LARGEST_BODY = 4 * 1024 * 1024

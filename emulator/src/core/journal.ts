@@ -56,6 +56,11 @@ export interface JournalRecord extends JournalEntry {
 /** How many records are kept in memory; the file has all of them. */
 const KEPT = 10_000
 
+/** What a record takes over of a text, a list or an object that somebody else made: a decision is small, whatever was sent. */
+const LONGEST_TEXT = 8_192
+const MOST_MEMBERS = 256
+const DEEPEST = 8
+
 /** Opens a journal; with `file`, every record is also appended to it (mode 0600). */
 export function openJournal(clock: Clock, file?: string): Journal {
   if (file !== undefined) mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
@@ -66,7 +71,11 @@ export function openJournal(clock: Clock, file?: string): Journal {
     file,
     write(entry) {
       seq += 1
-      const record: JournalRecord = { seq, time: new Date(clock.now()).toISOString(), ...entry }
+      const record: JournalRecord = {
+        seq,
+        time: new Date(clock.now()).toISOString(),
+        ...(clipped(entry) as JournalEntry),
+      }
       kept.push(record)
       if (kept.length > KEPT) kept.shift()
       if (fd !== undefined) writeSync(fd, `${JSON.stringify(record)}\n`)
@@ -77,4 +86,15 @@ export function openJournal(clock: Clock, file?: string): Journal {
       if (fd !== undefined) closeSync(fd)
     },
   }
+}
+
+function clipped(value: unknown, depth = 0): unknown {
+  if (typeof value === 'string' && value.length > LONGEST_TEXT) {
+    return `${value.slice(0, LONGEST_TEXT)} (and ${value.length - LONGEST_TEXT} more characters)`
+  }
+  if (typeof value !== 'object' || value === null) return value
+  if (depth === DEEPEST) return '(nested deeper)'
+  if (Array.isArray(value)) return value.slice(0, MOST_MEMBERS).map((item) => clipped(item, depth + 1))
+  const members = Object.entries(value).slice(0, MOST_MEMBERS)
+  return Object.fromEntries(members.map(([name, item]) => [clipped(name) as string, clipped(item, depth + 1)]))
 }

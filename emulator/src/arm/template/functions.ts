@@ -1,4 +1,4 @@
-import { DEEPEST_JSON, isNestedDeeper } from '../json-depth.ts'
+import { DEEPEST_JSON, isNestedDeeper } from '../../core/json-depth.ts'
 import { LARGEST_VALUE, tooLarge, weightOf } from './budget.ts'
 import { ExpressionError } from './errors.ts'
 import { templateGuid, uniqueString } from './hash.ts'

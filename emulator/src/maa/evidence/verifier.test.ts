@@ -279,3 +279,15 @@ it('is not broken by a huge RSA key in the place of the VCEK, and breaks nobody 
   expect(await unmetOf({ certificateChainPem: pemOf([huge, ask, ark]) })).toContain('report.signature')
   expect(() => createPrivateKey(pem)).not.toThrow()
 })
+
+it.each([
+  ['lists', '['.repeat(100_000) + ']'.repeat(100_000)],
+  ['objects', `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`],
+])('refuses runtime data of %s that are nested without end: they would be a claim', async (_, text) => {
+  const data = encodeUtf8(text)
+  const reportData = new Uint8Array(64)
+  reportData.set(createHash('sha256').update(data).digest())
+  expect(await unmetOf({ report: make.report({ reportData }), runtimeData: { data, dataType: 'JSON' } })).toEqual([
+    'runtimeData.json',
+  ])
+})

@@ -8,6 +8,7 @@ import {
   type SnpReport,
   type UvmEndorsement,
 } from '@skerry/guest/wire'
+import { DEEPEST_JSON, isNestedDeeper } from '../../core/json-depth.ts'
 import { boundedCache } from './bounded-cache.ts'
 import { checkValidity, type EndorsementChain, verifyChain } from './chain.ts'
 import { allMet, type Check, check } from './check.ts'
@@ -99,9 +100,11 @@ function bind(name: string, attested: AttestedData | undefined): Binding {
   const digest = createHash('sha256').update(attested.data).digest('hex')
   if (attested.dataType === 'Binary') return { checks: [], digest }
   try {
-    return { checks: [], digest, parsed: { value: JSON.parse(decodeUtf8(attested.data)) } }
+    const text = decodeUtf8(attested.data)
+    if (isNestedDeeper(text, DEEPEST_JSON)) throw new RangeError('nested too deeply to be a claim')
+    return { checks: [], digest, parsed: { value: JSON.parse(text) } }
   } catch {
-    const hint = `dataType says JSON: send JSON text, or say Binary`
+    const hint = `dataType says JSON: send JSON text of at most ${DEEPEST_JSON} levels, or say Binary`
     return { checks: [check(`${name}.json`, 'JSON text in UTF-8', 'something else', false, hint)], digest }
   }
 }

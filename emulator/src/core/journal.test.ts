@@ -1,0 +1,38 @@
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { manualClock } from './clock.ts'
+import { openJournal } from './journal.ts'
+
+const entry = { service: 'maa', operation: 'attest', outcome: 'denied', summary: 's' } as const
+
+it('writes one line of JSON for each decision into a file that only its user reads', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'skerry-journal-'))
+  try {
+    const file = join(folder, 'data', 'journal.jsonl')
+    const journal = openJournal(manualClock(), file)
+    journal.write(entry)
+    journal.write({ ...entry, summary: 'line\nfeed' })
+    journal.close()
+    const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
+    expect(lines.map((line) => (JSON.parse(line) as { seq: number }).seq)).toEqual([1, 2])
+    expect([statSync(file).mode & 0o777, statSync(join(folder, 'data')).mode & 0o777]).toEqual([0o600, 0o700])
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
+it('takes over a bounded part of what others sent: a long text, a long list, a deep object', () => {
+  let deep: unknown = 1
+  for (let level = 0; level < 100_000; level++) deep = { deep }
+  const journal = openJournal(manualClock())
+  const record = journal.write({
+    ...entry,
+    subject: 'x'.repeat(1_000_000),
+    conditions: [{ name: 'claim', wanted: 'a', found: deep, met: false }],
+    details: { list: Array.from({ length: 1_000_000 }, () => 'y'), ['k'.repeat(1_000_000)]: 1 },
+  })
+  expect(JSON.stringify(record).length).toBeLessThan(30_000)
+  expect(record.subject).toMatch(/^x+ \(and 991808 more characters\)$/)
+})
