@@ -201,6 +201,12 @@ describe('bad input', () => {
     expect((await world.call('GET', `${VAULT}/keys/k`)).status).toBe(404)
   })
 
+  it('only a managed HSM heeds the public exponent', async () => {
+    const wanted = { kty: 'RSA-HSM', public_exponent: 17 }
+    expect((await world.call('POST', `${MANAGED_HSM}/keys/k/create`, wanted)).json.key.e).toBe('EQ')
+    expect((await world.call('POST', `${VAULT}/keys/k/create`, wanted)).json.key.e).toBe('AQAB')
+  })
+
   it('a standard vault has no hardware', async () => {
     const answer = await world.call('POST', `${STANDARD_VAULT}/keys/k/create`, { kty: 'RSA-HSM' })
     expect(answer.status).toBe(403)
