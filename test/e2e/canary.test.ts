@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { ContainerInstanceManagementClient } from '@azure/arm-containerinstance'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type DeploymentBody, exampleBody, groupOf } from '../support/example.ts'
+import { type Loopback, ownLoopback, TURN_TIMEOUT_MS } from '../support/own-loopback.ts'
 import { type HostProcess, startHost, startUp, type Up } from '../support/processes.ts'
 import { type Ended, temporaryFolder } from '../support/skerry.ts'
 import { bytesNeedle, filesBelow, found, type KeptFile, type Needle, textNeedle } from '../support/traces.ts'
@@ -22,6 +23,7 @@ const canaries: Needle[] = []
 const PLAIN = `plain${randomBytes(12).toString('hex')}`
 const plain = textNeedle('plain value', PLAIN)
 
+let loopback: Loopback
 let up: Up
 let host: HostProcess
 /** Everything that any GET answered. */
@@ -41,15 +43,34 @@ async function get(path: string): Promise<string> {
 }
 
 beforeAll(async () => {
+  loopback = await ownLoopback()
   const runtime = join(folder.path, 'run')
   mkdirSync(runtime, { mode: 0o700 })
   up = await startUp(dataDir, runtime)
   host = await startHost(storeDir, up.environment(up.info.proxy))
-})
-afterAll(() => {
+}, TURN_TIMEOUT_MS)
+afterAll(async () => {
   for (const { command } of [host, up]) command.child.kill('SIGKILL')
   folder[Symbol.dispose]()
+  await loopback[Symbol.asyncDispose]()
 })
+
+const groupsOf = ({ credential, sdkOptions, info }: Up) =>
+  new ContainerInstanceManagementClient(credential, info.credentials.subscriptionId, sdkOptions)
+
+async function readLogs(group: string): Promise<void> {
+  for (const container of ['skr-sidecar', 'attest-raw', 'attest-maa', 'key-release']) {
+    const { content = '' } = await groupsOf(up).containers.listLogs('skerry', group, container)
+    expect(content, container).not.toBe('')
+    answers.push(content)
+  }
+}
+
+/** Where groups have no network of their own, one runs at a time. */
+async function makeRoom(): Promise<void> {
+  await readLogs('rsa')
+  await groupsOf(up).containerGroups.stop('skerry', 'rsa')
+}
 
 /** Every place of a deployment request that can hold a secret. */
 const PLACES: readonly [place: string, plant: (body: DeploymentBody, secret: string) => void][] = [
@@ -208,7 +229,7 @@ describe('two deployments that are carried through', () => {
     const variables = groupOf(rsa.template).properties.containers[0]!.properties.environmentVariables
     variables.push({ name: 'Plain', value: PLAIN })
     const oct = exampleBody({ ...names, name: 'oct', vaultHost: 'skerry.managedhsm.azure.net', kty: 'oct-HSM' })
-    for (const body of [rsa, oct]) {
+    const deploy = async (body: DeploymentBody) => {
       const response = await fetch(`${host.url}/api/deployments?token=${canary('an unused query')}`, {
         method: 'POST',
         headers: {
@@ -224,8 +245,11 @@ describe('two deployments that are carried through', () => {
       const ended = await host.ended(body.name)
       expect([ended.phase, ended.failure]).toEqual(['Running', undefined])
     }
+    await deploy(rsa)
     await host.call('POST', '/api/deployments/rsa/rotate')
     expect((await host.ended('rsa')).rotations).toHaveLength(1)
+    if (!loopback.perGroup) await makeRoom()
+    await deploy(oct)
   })
 
   it('and the same secrets in an upgrade and in a key alone, in wrong keys and in queries', async () => {
@@ -276,15 +300,7 @@ describe('two deployments that are carried through', () => {
   })
 
   it('leave their containers’ logs', async () => {
-    const { credential, sdkOptions, info } = up
-    const client = new ContainerInstanceManagementClient(credential, info.credentials.subscriptionId, sdkOptions)
-    for await (const { name } of client.containerGroups.listByResourceGroup('skerry')) {
-      for (const container of ['skr-sidecar', 'attest-raw', 'attest-maa', 'key-release']) {
-        const { content = '' } = await client.containers.listLogs('skerry', name!, container)
-        expect(content, container).not.toBe('')
-        answers.push(content)
-      }
-    }
+    for (const name of loopback.perGroup ? ['rsa', 'oct'] : ['oct']) await readLogs(name)
   })
 })
 

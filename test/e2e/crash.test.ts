@@ -9,6 +9,7 @@ import { DeploymentsClient } from '@azure/arm-resourcesdeployments'
 import { KeyClient } from '@azure/keyvault-keys'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { exampleBody } from '../support/example.ts'
+import { ownLoopback, TURN_TIMEOUT_MS } from '../support/own-loopback.ts'
 import { type HostProcess, startHost, startUp, type Up } from '../support/processes.ts'
 import { type Relay, startRelay } from '../support/relay.ts'
 import { temporaryFolder } from '../support/skerry.ts'
@@ -83,6 +84,7 @@ const roles = async () =>
   (await all(azure.roles.roleAssignments.listForScope(vaultId()))).filter(({ scope }) => scope === vaultId())
 
 beforeAll(async () => {
+  stack.use(await ownLoopback())
   const runtime = join(folder.path, 'run')
   mkdirSync(runtime, { mode: 0o700 })
   up = await startUp(join(folder.path, 'azure'), runtime)
@@ -103,7 +105,7 @@ beforeAll(async () => {
   })
   await startAgain()
   stack.defer(() => host.kill())
-})
+}, TURN_TIMEOUT_MS)
 afterAll(async () => {
   await stack.disposeAsync()
   folder[Symbol.dispose]()

@@ -1,10 +1,17 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { JournalRecord } from '../../emulator/src/core/index.ts'
+import { type Loopback, ownLoopback, TURN_TIMEOUT_MS } from '../support/own-loopback.ts'
 import { skerry, temporaryFolder } from '../support/skerry.ts'
 
 // The front door: what `npm start` runs, as a process of its own, watched from outside.
+
+let loopback: Loopback
+beforeAll(async () => {
+  loopback = await ownLoopback()
+}, TURN_TIMEOUT_MS)
+afterAll(() => loopback[Symbol.asyncDispose]())
 
 const journalOf = (folder: string): JournalRecord[] =>
   readFileSync(join(folder, 'journal.jsonl'), 'utf8')
