@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -40,16 +40,11 @@ describe('an emulator', () => {
     rmSync(folder, { recursive: true })
   })
 
-  /** The script lies in the checkout, so that it finds the SDKs. */
+  /** Run from within the checkout, so that it finds the SDKs. */
   const client = async (source: string) => {
-    const script = join(import.meta.dirname, '..', `.client-${process.pid}-${source.length}.mjs`)
-    writeFileSync(script, source)
-    try {
-      const env = { PATH: process.env.PATH, ...wire.environment }
-      return (await promisify(execFile)(process.execPath, [script], { env, timeout: 20_000 })).stdout.trim()
-    } finally {
-      rmSync(script)
-    }
+    const env = { PATH: process.env.PATH, ...wire.environment }
+    const options = { cwd: import.meta.dirname, env, timeout: 20_000 }
+    return (await promisify(execFile)(process.execPath, ['--input-type=module', '-e', source], options)).stdout.trim()
   }
 
   it('is reached by the JS SDKs through its environment alone, with resource verification on', async () => {
