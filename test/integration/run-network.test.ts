@@ -163,6 +163,7 @@ describe('a kernel that refuses user namespaces', () => {
     expect(found).toMatchObject({ device: 'injected-descriptor', networkNamespace: false })
     expect(found.notices).toEqual([
       expect.stringMatching(/unshare CLONE_NEWUSER\) failed with ENOSPC \(user.max_user_namespaces is 0\).*injected/),
+      expect.stringMatching(/Nothing hides the emulator's files/),
       expect.stringMatching(/No network namespace.*other local users could reach its ports/),
     ])
   })

@@ -146,3 +146,12 @@ describe('what a program inherits', () => {
     expect(loadedBy).toHaveLength(1)
   })
 })
+
+it('where nothing can be hidden from programs, a notice says so', async (ctx) => {
+  const open = createRunner({ device: 'injected-descriptor', networkNamespace: false })
+  const { device, notices } = await open.capabilities()
+  if (device === 'none') ctx.skip(notices.join(' '))
+  expect(notices.join(' ')).toContain("Nothing hides the emulator's files")
+  const closed = await createRunner({ networkNamespace: false }).capabilities()
+  if (closed.device === 'mount-namespace') expect(closed.notices.join(' ')).not.toContain('Nothing hides')
+})

@@ -27,12 +27,18 @@ export async function probe(native: NativeLoad, options: ProbeOptions): Promise<
       : probeNetwork(native.parts),
   ])
   if (device.mechanism === 'none') return inProcess(device.notices)
+  // Without a mount namespace of its own, which a network's comes with, a program has the file system of whoever runs it.
+  const seen = device.mechanism === 'injected-descriptor' && !network.works ? [NOTHING_HIDDEN] : []
   return {
     device: device.mechanism,
     networkNamespace: network.works,
-    notices: [...new Set([...device.notices, ...network.notices])],
+    notices: [...new Set([...device.notices, ...seen, ...network.notices])],
   }
 }
+
+const NOTHING_HIDDEN =
+  "Nothing hides the emulator's files, with the keys in them, nor its process from the programs it runs: they are the " +
+  'same user.'
 
 /** A thread cannot enter a namespace that its process is not in. */
 function inProcess(reasons: readonly string[]): RunnerCapabilities {
