@@ -207,6 +207,11 @@ describe('bad input', () => {
     expect((await world.call('POST', `${VAULT}/keys/k/create`, wanted)).json.key.e).toBe('AQAB')
   })
 
+  it('a public exponent of 0, which the Java client sends for none, is the usual one', async () => {
+    const made = await world.call('POST', `${MANAGED_HSM}/keys/k/create`, { kty: 'RSA-HSM', public_exponent: 0 })
+    expect(made.json.key.e).toBe('AQAB')
+  })
+
   it('a standard vault has no hardware', async () => {
     const answer = await world.call('POST', `${STANDARD_VAULT}/keys/k/create`, { kty: 'RSA-HSM' })
     expect(answer.status).toBe(403)

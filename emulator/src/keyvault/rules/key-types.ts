@@ -46,8 +46,8 @@ export function settleKeySpec(wanted: WantedKey, store: KeyStore): KeySpec {
   if (kty === 'RSA' || kty === 'RSA-HSM') {
     const keySize = wanted.keySize ?? 2048
     if (!RSA_SIZES.includes(keySize)) throw badParameter(`Invalid key size: ${keySize}`)
-    // The documentation of `public_exponent` says that only a managed HSM heeds it.
-    const exponent = (store === 'managedHsm' ? wanted.exponent : undefined) ?? 65537
+    // The documentation of `public_exponent` says that only a managed HSM heeds it; the Java client sends 0 for none.
+    const exponent = (store === 'managedHsm' && wanted.exponent) || 65537
     if (exponent < 3 || exponent % 2 === 0) throw badParameter(`Invalid public exponent: ${exponent}`)
     return { family: 'RSA', kty, keySize, exponent }
   }
