@@ -26,7 +26,12 @@ if (major > 24 || (major === 24 && minor >= 5)) {
     env: { ...process.env, SKERRY_RESPAWNED: '1' },
   })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
-  child.on('exit', (code, signal) => (signal ? process.kill(process.pid, signal) : process.exit(code ?? 1)))
+  child.on('exit', (code, signal) => {
+    if (!signal) process.exit(code ?? 1)
+    // The same end, for whoever waits for this process: what passes the signal on must not take it.
+    process.removeAllListeners(signal)
+    process.kill(process.pid, signal)
+  })
 }
 
 function pinnedNode() {
