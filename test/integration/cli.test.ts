@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TEST_CACHE_HOME } from '../../emulator/src/core/test-context.ts'
+import { needDevice } from '../support/need-device.ts'
 import { type Command, skerry, temporaryFolder } from '../support/skerry.ts'
 
 // The command line as a person meets it: real processes, in a home of their own.
@@ -131,8 +132,8 @@ describe('other commands find a running instance', () => {
     })
   })
 
-  it('run gives a program its device, and comes back with its exit code', async ({ skip }) => {
-    if (process.platform !== 'linux') skip('the device below the system call needs Linux')
+  it('run gives a program its device, and comes back with its exit code', async (ctx) => {
+    await needDevice(ctx)
     const program = `
       const { existsSync, readdirSync } = require('node:fs')
       console.log(existsSync('/dev/sev-guest'), readdirSync(process.env.UVM_SECURITY_CONTEXT_DIR).length, 'AZURE_CLIENT_SECRET' in process.env)
@@ -142,10 +143,11 @@ describe('other commands find a running instance', () => {
     expect(code).toBe(7)
   })
 
-  it.each([
+  it.for([
     [127, 'no-such-program', 'command not found'],
     [126, '/etc/passwd', 'cannot be executed'],
-  ])('run ends with %i for %s', async (wanted, program, words) => {
+  ] as const)('run ends with %i for %s', async ([wanted, program, words], ctx) => {
+    await needDevice(ctx)
     const { code, stderr } = await run('run', '--', program).ended
     expect(stderr.trimEnd().split('\n').at(-1)).toContain(`skerry: ${program}: ${words}`)
     expect(code).toBe(wanted)

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { catalogueOf } from '../../emulator/src/aci/index.ts'
 import { TEST_CACHE_DIRECTORY as cacheDir } from '../../emulator/src/core/test-context.ts'
 import { createEmulator, type Emulator } from '../../emulator/src/emulator.ts'
+import { needDevice } from '../support/need-device.ts'
 
 /*
  * A hostile container: what it finds of the emulator that runs it. Its key reaches it by attestation or not at all.
@@ -71,6 +72,7 @@ describe.each(['in a data directory', 'in memory'])('a container of an emulator 
   }
 
   it('finds of its files the certificate to trust and its own security context, and nothing else', async (ctx) => {
+    await needDevice(ctx)
     const { notices } = emulator
     if ((await notices()).some((notice) => /mount namespace/.test(notice))) ctx.skip((await notices()).join(' '))
     expect(readdirSync(cacheDir).length).toBeGreaterThan(0)
@@ -87,7 +89,8 @@ describe.each(['in a data directory', 'in memory'])('a container of an emulator 
     expect(head).toBe('-----BEGIN CERTIFICATE-----')
   })
 
-  it('has none of the environment of the emulator, whatever token that holds', async () => {
+  it('has none of the environment of the emulator, whatever token that holds', async (ctx) => {
+    await needDevice(ctx)
     process.env.AWS_SECRET_ACCESS_KEY = 'canary'
     try {
       const names = (await inContainer('env')).map((line) => line.split('=')[0])

@@ -1,18 +1,29 @@
 // The sidecar for a machine where nothing can stand below the system call: the guest's own library, whose device is
 // passed to it. What the device's driver would hand to the processor goes to the guest's virtual one.
+import { parseArgs } from 'node:util'
+
 const EIO = 5
 const REPORT_BUFFER_SIZE = 4000
 
-/** `args`: the file URL of the guest's library. */
-export async function main({ args: [library], guest }) {
+/** `args`: the file URL of the guest's library, then the sidecar's own flags. */
+export async function main({ args: [library, ...flags], guest }) {
   const { openDevice, readSettings, startSidecar } = await import(library)
   const device = await openDevice({ path: '/dev/sev-guest', addon: { open: async () => opened(guest) } })
   try {
-    await startSidecar({ ...readSettings({}, process.env), device })
+    await startSidecar({ ...readSettings(parsed(flags), process.env), device })
   } catch (error) {
     console.error(`the sidecar did not start: ${error.message}`)
     process.exit(1)
   }
+}
+
+/** As the original takes them, with one dash or two. Throws for one that it does not know. */
+function parsed(flags) {
+  const text = { type: 'string' }
+  const args = flags.map((flag) => flag.replace(/^-(?=[a-z])/, '--'))
+  const options = { base64: text, port: text, loglevel: text, logfile: text, server_type: text }
+  const { server_type: serverType, ...rest } = parseArgs({ args, options }).values
+  return { ...rest, serverType }
 }
 
 /** The guest's library asks an open device as it asks its native part: the messages of `/dev/sev-guest`, and errno. */

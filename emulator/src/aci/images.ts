@@ -36,7 +36,13 @@ export function catalogueOf(images: readonly CatalogueImage[]): ImageCatalogue {
     if (image === undefined || path === undefined) return undefined
     const program = Object.hasOwn(image.programs, path) ? image.programs[path] : undefined
     if (program === undefined) return undefined
-    return { ...program, command: [...program.command, ...(command?.slice(1) ?? [])] as [string, ...string[]] }
+    const given = command?.slice(1) ?? []
+    const { module } = program
+    return {
+      ...program,
+      command: [...program.command, ...given],
+      ...(module !== undefined && { module: { ...module, args: [...(module.args ?? []), ...given] } }),
+    }
   }
 }
 

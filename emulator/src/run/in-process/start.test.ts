@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
+import { defaultImages } from '../../aci/index.ts'
 import { createRunner, FirmwareError, type ProcessOptions } from '../index.ts'
 import { guestOf } from '../testing.test-support.ts'
 
@@ -57,11 +58,23 @@ describe('a machine with nothing below the system call', () => {
 describe('a module in process', () => {
   it('has the environment and arguments it was given, and nothing of the emulator’s', async () => {
     const { process, lines } = await start(
-      'export const main = async ({ args }) => console.log(args.join(), JSON.stringify(process.env))',
+      `export const main = async ({ args }) =>
+        console.log(args.join(), process.argv.slice(2).join(), JSON.stringify(process.env))`,
       { args: ['a', 'b'] },
     )
     expect(await process.exit).toEqual({ code: 0, signal: null })
-    expect(lines).toEqual(['stdout: a,b {"GREETING":"hello"}'])
+    expect(lines).toEqual(['stdout: a,b a,b {"GREETING":"hello"}'])
+  })
+
+  it('that is the sidecar takes its flags as the original does, and refuses one that it does not know', async () => {
+    const { module } = defaultImages()('mcr.microsoft.com/aci/skr:2.8', ['/skr.sh', '-port', 'none'])!
+    const { process, lines } = await start('', { module: module! })
+    expect(await process.exit).toEqual({ code: 1, signal: null })
+    expect(lines).toEqual(['stderr: the sidecar did not start: -port must be a number from 0 to 65535, not "none"'])
+    const unknown = defaultImages()('mcr.microsoft.com/aci/skr:2.8', ['/skr.sh', '--no-such-flag'])!
+    const refused = await start('', { module: unknown.module! })
+    expect(await refused.process.exit).toEqual({ code: 1, signal: null })
+    expect(refused.lines.join()).toContain('--no-such-flag')
   })
 
   it('asks the guest’s processor and gets its bytes', async () => {

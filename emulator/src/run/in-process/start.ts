@@ -35,6 +35,7 @@ export async function startInProcess(
   const worker = new Worker(new URL(`./thread.${extension}`, import.meta.url), {
     workerData: { url: module.url, args: module.args ?? [] } satisfies ThreadData,
     env: { ...env },
+    argv: [...(module.args ?? [])],
     execArgv: [],
     stdout: captured,
     stderr: captured,
