@@ -120,6 +120,13 @@ describe('a confidential container group', () => {
     expect(record?.views.a?.events.map(({ name }) => name)).toEqual(['Pulling', 'Pulled', 'Created', 'Started'])
   })
 
+  it('may have capitals in its name, as the example of the SKR sidecar has', async () => {
+    const { groups } = bench()
+    const id = ID.replace('/demo', '/aciSKRSidecarTest')
+    await (await groups.put(id, body([container('a', ['/sleep'])]))).done
+    expect(groups.get(id)).toMatchObject({ name: 'aciSKRSidecarTest', state: 'Running' })
+  })
+
   it('launches its guest with the SHA-256 of the decoded policy as host data', async () => {
     const { groups, world } = bench()
     const record = await settled(groups, groups.put(ID, body([container('a', ['/sleep'])])))

@@ -18,6 +18,8 @@ export interface ParsedGroup {
   readonly secureValues: ReadonlyMap<string, string>
 }
 
+/** The naming rules say lower case; Microsoft's own example of the SKR sidecar deploys a group named `aciSKRSidecarTest`. */
+const GROUP_NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/
 
@@ -28,8 +30,8 @@ const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/
  */
 export function parseContainerGroup(group: string, body: unknown): ParsedGroup {
   const owner = `container group '${group}'`
-  if (!NAME.test(group)) {
-    throw aciErrors.invalid('name', owner, 'it must have 1 to 63 lower-case letters, digits or hyphens')
+  if (!GROUP_NAME.test(group)) {
+    throw aciErrors.invalid('name', owner, 'it must have 1 to 63 letters, digits or hyphens')
   }
   const envelope = objectOf(body, 'the request body', owner)
   const properties = objectOf(envelope.properties ?? missing('properties', owner), 'properties', owner)
