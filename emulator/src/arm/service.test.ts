@@ -1,11 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { findRoleByRoleName } from '../rbac/index.ts'
-import type { ErrorBody } from './error.ts'
 import { seedResources } from './seed.ts'
-import { type ArmWorld, createArmWorld } from './test-world.ts'
+import { type ArmWorld, createArmWorld, errorOf, groupBody } from './test-world.ts'
 
 const V = 'api-version=2023-05-01'
-const POLICY = Buffer.from('package policy\n').toString('base64')
 const GUID = '3f0c7a52-1111-4222-8333-444455556666'
 
 let arm: ArmWorld
@@ -20,12 +18,6 @@ afterEach(async () => {
   await arm[Symbol.asyncDispose]()
 })
 
-async function errorOf(pending: Response | Promise<Response>): Promise<{ status: number } & ErrorBody> {
-  const answer = await pending
-  const { error } = (await answer.json()) as { error: ErrorBody }
-  return { status: answer.status, ...error }
-}
-
 /** Headers of a principal that has these roles at these scopes. */
 async function someone(name: string, ...grants: [roleName: string, scope: string][]) {
   const principal = arm.principal(name)
@@ -39,28 +31,6 @@ async function someone(name: string, ...grants: [roleName: string, scope: string
   }
   return { headers: { authorization: `Bearer ${await arm.token(principal)}` }, ...principal }
 }
-
-const groupBody = (more: object = {}, variables: object[] = []) => ({
-  location: 'westeurope',
-  ...more,
-  properties: {
-    sku: 'Confidential',
-    osType: 'Linux',
-    restartPolicy: 'Never',
-    confidentialComputeProperties: { ccePolicy: POLICY },
-    containers: [
-      {
-        name: 'app',
-        properties: {
-          image: 'test.azurecr.io/app',
-          command: ['/sleep'],
-          environmentVariables: variables,
-          resources: { requests: { cpu: 1, memoryInGB: 1 } },
-        },
-      },
-    ],
-  },
-})
 
 describe('a request to Resource Manager', () => {
   it('without a token gets the challenge, and is no refusal worth explaining', async () => {

@@ -5,6 +5,7 @@ import { createTestContext, type TestWorld } from '../core/test-context.ts'
 import { createEntraService, createTokenVerifier, ensureServicePrincipal } from '../entra/index.ts'
 import { createProcessor } from '../psp/index.ts'
 import { createAuthorizer } from '../rbac/index.ts'
+import type { ErrorBody } from './error.ts'
 import { createArmService } from './service.ts'
 
 /*
@@ -98,3 +99,35 @@ export function createArmWorld(clock: MovableClock & Clock = systemClock()): Arm
     },
   }
 }
+
+const POLICY = Buffer.from('package policy\n').toString('base64')
+
+/** Status and error of an answer. */
+export async function errorOf(pending: Response | Promise<Response>): Promise<{ status: number } & ErrorBody> {
+  const answer = await pending
+  const { error } = (await answer.json()) as { error: ErrorBody }
+  return { status: answer.status, ...error }
+}
+
+/** Body of a PUT of a small confidential container group. */
+export const groupBody = (more: object = {}, variables: object[] = []) => ({
+  location: 'westeurope',
+  ...more,
+  properties: {
+    sku: 'Confidential',
+    osType: 'Linux',
+    restartPolicy: 'Never',
+    confidentialComputeProperties: { ccePolicy: POLICY },
+    containers: [
+      {
+        name: 'app',
+        properties: {
+          image: 'test.azurecr.io/app',
+          command: ['/sleep'],
+          environmentVariables: variables,
+          resources: { requests: { cpu: 1, memoryInGB: 1 } },
+        },
+      },
+    ],
+  },
+})

@@ -1,10 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { ErrorBody } from '../error.ts'
 import { seedResources } from '../seed.ts'
-import { type ArmWorld, createArmWorld } from '../test-world.ts'
+import { type ArmWorld, createArmWorld, errorOf, groupBody } from '../test-world.ts'
 
 const V = 'api-version=2023-05-01'
-const POLICY = Buffer.from('package policy\n').toString('base64')
 
 let arm: ArmWorld
 let rg: string
@@ -16,34 +14,6 @@ beforeEach(() => {
 })
 afterEach(async () => {
   await arm[Symbol.asyncDispose]()
-})
-
-async function errorOf(pending: Response | Promise<Response>): Promise<{ status: number } & ErrorBody> {
-  const answer = await pending
-  const { error } = (await answer.json()) as { error: ErrorBody }
-  return { status: answer.status, ...error }
-}
-
-const groupBody = (more: object = {}, variables: object[] = []) => ({
-  location: 'westeurope',
-  ...more,
-  properties: {
-    sku: 'Confidential',
-    osType: 'Linux',
-    restartPolicy: 'Never',
-    confidentialComputeProperties: { ccePolicy: POLICY },
-    containers: [
-      {
-        name: 'app',
-        properties: {
-          image: 'test.azurecr.io/app',
-          command: ['/sleep'],
-          environmentVariables: variables,
-          resources: { requests: { cpu: 1, memoryInGB: 1 } },
-        },
-      },
-    ],
-  },
 })
 
 describe('a deployment', () => {
