@@ -10,6 +10,7 @@ import {
   cacheDirectory,
   createDispatcher,
   createSeed,
+  DEFAULT_SETTINGS,
   type Dispatcher,
   directoryFiles,
   directoryKeyCache,
@@ -24,12 +25,14 @@ import {
   openAuthority,
   openJournal,
   openStore,
+  outsideFetch,
   plantSeed,
   ROOT_FILE,
   releasedAtExit,
   runtimeDirectory,
   type Seed,
   type Service,
+  type Settings,
   systemClock,
   systemRandom,
   withMachineKeys,
@@ -60,6 +63,8 @@ export interface EmulatorOptions {
   /** Where keys that take long to make are kept for every instance of this user. */
   readonly cacheDir?: string
   readonly faults?: Faults
+  /** What is not given is as in `DEFAULT_SETTINGS`. @throws SettingsError from `createEmulator` */
+  readonly settings?: Partial<Settings>
   /** What is not given is random. */
   readonly seed?: Partial<Seed>
   /** Real time unless given. Certificates follow real time in any case: TLS clients know no other. */
@@ -133,7 +138,21 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
   const dispatcher = createDispatcher(services)
   const fetch: InternalFetch = (request) => dispatcher.dispatch(request, { door: 'process' })
   const faults = options.faults ?? NO_FAULTS
-  const context: EmulatorContext = { clock, store, journal, random, keys, authority, faults, seed, fetch }
+  const settings: Settings = { ...DEFAULT_SETTINGS, ...options.settings }
+  const outside = outsideFetch(settings.authorities)
+  const context: EmulatorContext = {
+    clock,
+    store,
+    journal,
+    random,
+    keys,
+    authority,
+    faults,
+    settings,
+    seed,
+    fetch,
+    outside,
+  }
 
   const folder = dataDir ?? options.runtimeDir ?? temporaryFolder(cleanup)
   const caFile = dataDir === undefined ? writeCaFile(folder, authority.rootPem) : join(folder, 'authority', ROOT_FILE)

@@ -14,6 +14,7 @@ export { type SeedResources, seedResources } from './arm/index.ts'
 export {
   type Clock,
   DataDirectoryInUseError,
+  DEFAULT_SETTINGS,
   type EmulatorContext,
   type Faults,
   type Journal,
@@ -23,6 +24,8 @@ export {
   manualClock,
   NO_FAULTS,
   type Seed,
+  type Settings,
+  SettingsError,
   systemClock,
 } from './core/index.ts'
 export { PortInUseError } from './doors/wire.ts'

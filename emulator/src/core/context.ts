@@ -3,6 +3,7 @@ import type { Clock } from './clock.ts'
 import type { Faults } from './faults.ts'
 import type { Journal } from './journal.ts'
 import type { InternalFetch } from './service.ts'
+import type { Settings } from './settings.ts'
 import type { Store } from './store.ts'
 
 /** What every service of one emulator shares. A service keeps its own state in its own collections of the store. */
@@ -14,10 +15,16 @@ export interface EmulatorContext {
   readonly keys: KeyCache
   readonly authority: CertificateAuthority
   readonly faults: Faults
+  readonly settings: Settings
   /** The subscription, tenant and principals that exist from the start. */
   readonly seed: Seed
   /** Reaches the other services as a client would (metadata, JWKS): never by trust in a shared object. */
   readonly fetch: InternalFetch
+  /**
+   * Sends a request to an origin of `settings.authorities`, over the network. Rejects with an error of the code
+   * `ERR_ORIGIN_NOT_ALLOWED` for any other one, and never follows a redirect.
+   */
+  readonly outside: InternalFetch
 }
 
 /** The random source that is injected; a test gives a fixed one. */

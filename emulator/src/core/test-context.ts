@@ -7,10 +7,12 @@ import { cacheDirectory } from './directories.ts'
 import { type Faults, NO_FAULTS } from './faults.ts'
 import { openJournal } from './journal.ts'
 import { keyCacheOver } from './keys.ts'
+import { outsideFetch } from './outside.ts'
 import { directoryFiles, memoryFiles } from './private-files.ts'
 import { seededRandom, systemRandom } from './random.ts'
 import { createSeed, plantSeed } from './seed.ts'
 import { type Caller, createDispatcher, type Dispatcher, type Service } from './service.ts'
+import { DEFAULT_SETTINGS, type Settings } from './settings.ts'
 import { openStore } from './store.ts'
 
 /*
@@ -22,6 +24,7 @@ export interface TestContextOptions {
   readonly clock?: MovableClock
   readonly faults?: Faults
   readonly seed?: Seed
+  readonly settings?: Partial<Settings>
 }
 
 export interface TestWorld {
@@ -60,6 +63,7 @@ export function createTestContext(options: TestContextOptions = {}): TestWorld {
   const dispatcher = createDispatcher(services)
   const random = seededRandom('skerry')
   const store = openStore()
+  const settings = { ...DEFAULT_SETTINGS, ...options.settings }
   const seed = options.seed ?? createSeed(random)
   plantSeed(store, seed)
   return {
@@ -74,6 +78,8 @@ export function createTestContext(options: TestContextOptions = {}): TestWorld {
       journal: openJournal(clock),
       keys: keyCacheOver(keyFiles, memoryFiles()),
       faults: options.faults ?? NO_FAULTS,
+      settings,
+      outside: outsideFetch(settings.authorities),
       fetch: (request) => dispatcher.dispatch(request, { door: 'process' }),
     },
     use(service) {

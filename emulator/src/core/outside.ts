@@ -1,0 +1,52 @@
+import type { InternalFetch } from './service.ts'
+
+/** Thrown for settings that cannot be used; `setting` names the one. */
+export class SettingsError extends Error {
+  readonly code = 'ERR_SETTINGS'
+  readonly setting: string
+  constructor(setting: string, message: string) {
+    super(`${setting}: ${message}`)
+    this.name = 'SettingsError'
+    this.setting = setting
+  }
+}
+
+/** Thrown for a request to an origin that was not allowed at the start. */
+export class OriginNotAllowedError extends Error {
+  readonly code = 'ERR_ORIGIN_NOT_ALLOWED'
+  constructor(origin: string) {
+    super(`${origin} was not allowed at the start (--authority)`)
+    this.name = 'OriginNotAllowedError'
+  }
+}
+
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
+
+/** How long an authority may take to answer, in milliseconds. */
+const PATIENCE_MS = 10_000
+
+/**
+ * The one way out of the emulator: to the origins named, with the TLS roots of this process (`NODE_EXTRA_CA_CERTS`).
+ * @throws SettingsError for what is not an origin, or is plain http to anything but loopback
+ */
+export function outsideFetch(origins: readonly string[]): InternalFetch {
+  const allowed = new Set(origins.map(originOf))
+  return async (request) => {
+    const { origin } = new URL(request.url)
+    if (!allowed.has(origin)) throw new OriginNotAllowedError(origin)
+    return await fetch(request, { redirect: 'error', signal: AbortSignal.timeout(PATIENCE_MS) })
+  }
+}
+
+function originOf(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const bare = url !== undefined && url.origin === text.replace(/\/$/, '').toLowerCase()
+  if (url === undefined || !bare) {
+    throw new SettingsError(
+      'authorities',
+      `${JSON.stringify(text)} is not an origin such as https://attest.example:8443`,
+    )
+  }
+  if (url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname))) return url.origin
+  throw new SettingsError('authorities', `${text} must be https, or http to loopback`)
+}

@@ -1,0 +1,37 @@
+/**
+ * How this instance behaves where Azure can be set up in more than one way, or where Microsoft's own pages disagree.
+ * Each default is what live Azure was seen to do, or the reason beside it.
+ */
+export interface Settings {
+  /**
+   * Origins (`https://host[:port]`, or `http://` for loopback) outside of the emulator that the vault may ask for OpenID
+   * metadata and keys, and Entra for those of a federated identity's issuer. Nothing else is ever asked for.
+   */
+  readonly authorities: readonly string[]
+  readonly releasePolicy: ReleasePolicySettings
+  /** Where Event Grid's events of vaults are posted; absent: nowhere. */
+  readonly eventWebhook?: string
+}
+
+/** The points of the release policy on which Microsoft's pages disagree ("Azure Key Vault secure key release policy grammar"). */
+export interface ReleasePolicySettings {
+  /**
+   * The grammar names seven operators, while its text says that only `equals` works in the first iteration.
+   * `all`: the grammar is the contract. With `equals-only` a condition with another operator is never met.
+   */
+  readonly operators: 'all' | 'equals-only'
+  /** The grammar page nests `anyOf` and `allOf`; the page on the concepts says that it cannot be done. `allowed`: as the grammar. */
+  readonly nesting: 'allowed' | 'refused'
+  /** MAA writes `iss` without a trailing slash, Microsoft's policies list authorities with one, and release works. */
+  readonly trailingSlash: 'ignored' | 'significant'
+  /**
+   * `canonical`: the claim `true` meets `"true"`, and 0 meets `"0"`, as recorded of vault and managed HSM in 2026.
+   * `typed`: a value meets only one of its own JSON type.
+   */
+  readonly coercion: 'canonical' | 'typed'
+}
+
+export const DEFAULT_SETTINGS: Settings = {
+  authorities: [],
+  releasePolicy: { operators: 'all', nesting: 'allowed', trailingSlash: 'ignored', coercion: 'canonical' },
+}
