@@ -10,16 +10,20 @@ export interface Clock {
   now(): number
   /**
    * Calls `fire` once when the clock reaches `atMs` (at once, but asynchronously, if that lies in the past).
-   * Disposing it before then cancels it. Never keeps the process alive.
+   * Disposing it before then cancels it. Never keeps the process alive. When `fire` returns a promise, whoever moves the
+   * clock waits for it before time goes on: it must not reject, nor wait for this clock.
    */
-  at(atMs: number, fire: () => void): Disposable
+  at(atMs: number, fire: () => void | Promise<void>): Disposable
   /** Resolves after `ms` of this clock's time; rejects with the signal's reason when aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 
 /** A clock that a person or a test can move. */
 export interface MovableClock extends Clock {
-  /** Moves the clock forward by `ms` and fires everything that came due, in order. `ms` must not be negative. */
+  /**
+   * Moves the clock forward by `ms` and fires everything that came due, in order, each at its own time: what an alarm sets
+   * off may set the next one. `ms` must not be negative.
+   */
   advance(ms: number): Promise<void>
 }
 
@@ -30,7 +34,7 @@ export function epochSeconds(clock: Clock): number {
 
 interface Alarm {
   readonly atMs: number
-  readonly fire: () => void
+  readonly fire: () => void | Promise<void>
 }
 
 /** Longest delay that Node's timers take (2^31 - 1 ms); longer waits are cut into pieces. */
@@ -39,6 +43,7 @@ const LONGEST_TIMEOUT = 0x7fff_ffff
 /** Real time plus an offset that `advance` grows: `skerry up` runs on it. */
 export function systemClock(initialOffsetMs = 0): MovableClock & { readonly offsetMs: number } {
   let offsetMs = initialOffsetMs
+  let moving = Promise.resolve()
   const alarms = new Set<Alarm & { timer?: NodeJS.Timeout }>()
 
   const now = () => Date.now() + offsetMs
@@ -47,11 +52,11 @@ export function systemClock(initialOffsetMs = 0): MovableClock & { readonly offs
     const wait = Math.min(Math.max(alarm.atMs - now(), 0), LONGEST_TIMEOUT)
     alarm.timer = setTimeout(() => {
       if (now() < alarm.atMs) return arm(alarm)
-      if (alarms.delete(alarm)) alarm.fire()
+      if (alarms.delete(alarm)) void alarm.fire()
     }, wait)
     alarm.timer.unref()
   }
-  const at = (atMs: number, fire: () => void): Disposable => {
+  const at = (atMs: number, fire: Alarm['fire']): Disposable => {
     const alarm: Alarm & { timer?: NodeJS.Timeout } = { atMs, fire }
     alarms.add(alarm)
     arm(alarm)
@@ -62,14 +67,29 @@ export function systemClock(initialOffsetMs = 0): MovableClock & { readonly offs
       },
     }
   }
+  const moveBy = async (ms: number) => {
+    const target = offsetMs + ms
+    for (;;) {
+      const due = earliest(alarms, Date.now() + target)
+      if (due === undefined) break
+      alarms.delete(due)
+      clearTimeout(due.timer)
+      offsetMs = Math.min(Math.max(due.atMs - Date.now(), offsetMs), target)
+      await due.fire()
+      await turn()
+    }
+    offsetMs = target
+    for (const alarm of alarms) arm(alarm)
+  }
   return {
     now,
     at,
     sleep: (ms, signal) => sleepOn({ now, at }, ms, signal),
     async advance(ms) {
       requireForward(ms)
-      offsetMs += ms
-      for (const alarm of alarms) arm(alarm)
+      // One after the other: two at once go as far as both together.
+      moving = moving.then(() => moveBy(ms))
+      await moving
     },
     get offsetMs() {
       return offsetMs
@@ -84,19 +104,18 @@ export function manualClock(start: string | number = '2026-01-01T00:00:00Z'): Mo
   const now = () => nowMs
   const fireDue = async (untilMs: number) => {
     for (;;) {
-      const due = [...alarms].filter((alarm) => alarm.atMs <= untilMs).sort((a, b) => a.atMs - b.atMs)[0]
+      const due = earliest(alarms, untilMs)
       if (due === undefined) return
       alarms.delete(due)
       nowMs = Math.max(nowMs, due.atMs)
       due.fire()
-      // Let what the alarm woke run (and set further alarms) before the next one is looked for.
-      await new Promise((resolve) => setImmediate(resolve))
+      await afterWhatWasWoken()
     }
   }
-  const at = (atMs: number, fire: () => void): Disposable => {
+  const at = (atMs: number, fire: Alarm['fire']): Disposable => {
     const alarm: Alarm = { atMs, fire }
     alarms.add(alarm)
-    if (atMs <= nowMs) setImmediate(() => alarms.delete(alarm) && fire())
+    if (atMs <= nowMs) setImmediate(() => void (alarms.delete(alarm) && fire()))
     return { [Symbol.dispose]: () => void alarms.delete(alarm) }
   }
   return {
@@ -111,6 +130,32 @@ export function manualClock(start: string | number = '2026-01-01T00:00:00Z'): Mo
     },
   }
 }
+
+/** The alarm that is due first, up to that time. */
+function earliest<T extends Alarm>(alarms: ReadonlySet<T>, untilMs: number): T | undefined {
+  let first: T | undefined
+  for (const alarm of alarms) {
+    if (alarm.atMs <= untilMs && (first === undefined || alarm.atMs < first.atMs)) first = alarm
+  }
+  return first
+}
+
+/** Lets what an alarm woke run (and set further alarms) before the next one is looked for. */
+function afterWhatWasWoken(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
+/** The alarm that comes first of those due by `untilMs`; of two at the same time, the one set first. */
+function earliest<A extends Alarm>(alarms: Iterable<A>, untilMs: number): A | undefined {
+  let first: A | undefined
+  for (const alarm of alarms) {
+    if (alarm.atMs <= untilMs && (first === undefined || alarm.atMs < first.atMs)) first = alarm
+  }
+  return first
+}
+
+/** Lets what an alarm woke run (and set further alarms) before the next one is looked for. */
+const turn = () => new Promise<void>((done) => setImmediate(done))
 
 function sleepOn(clock: Pick<Clock, 'now' | 'at'>, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { directoryKeyCache, keyCacheOver, memoryKeyCache, withMachineKeys } from './keys.ts'
-import { disposableFiles } from './private-files.ts'
+import { directoryFiles, disposableFiles, memoryFiles } from './private-files.ts'
 
 const MODE = 0o777
 
@@ -82,9 +82,35 @@ describe('the key cache', () => {
   })
 
   it('takes long RSA keys from the machine and short ones from the instance', async () => {
-    const [own, machine] = [memoryKeyCache(), memoryKeyCache()]
-    const cache = withMachineKeys(own, machine, 2048)
-    expect(await cache.rsa('k', 2048)).toBe(await machine.rsa('k', 2048))
-    expect(await cache.ec('k', 'P-256')).toBe(await own.ec('k', 'P-256'))
+    const [own, machine] = [memoryFiles(), memoryFiles()]
+    const cache = keyCacheOver(withMachineKeys(own, machine, 2048))
+    await cache.rsa('k', 2048)
+    await cache.ec('k', 'P-256')
+    expect(await machine.names()).toEqual(['k-rsa-2048.pem'])
+    expect(await own.names()).toEqual(['k-ec-p-256.pem'])
+  })
+
+  it('prefers a long RSA key that the instance brought with it', async () => {
+    const brought = memoryFiles()
+    const key = await keyCacheOver(brought).rsa('k', 2048)
+    await keyCacheOver(withMachineKeys(brought, memoryFiles(), 2048)).rsa('k', 2048)
+    const cache = keyCacheOver(withMachineKeys(brought, memoryFiles({ 'k-rsa-2048.pem': 'not read' }), 2048))
+    expect((await cache.rsa('k', 2048)).equals(key)).toBe(true)
+  })
+})
+
+describe('private files', () => {
+  it('name what is there, and what was removed no more', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'skerry-files-'))
+    for (const files of [directoryFiles(join(folder, 'new')), memoryFiles()]) {
+      expect(await files.names()).toEqual([])
+      await files.write('*.b', '')
+      await files.writeOnce('a', '')
+      expect(await files.names()).toEqual(['*.b', 'a'])
+      await files.remove('a')
+      await files.remove('a')
+      expect(await files.names()).toEqual(['*.b'])
+    }
+    rmSync(folder, { recursive: true })
   })
 })

@@ -1,7 +1,7 @@
 import { createPrivateKey, generateKeyPair, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { KeyCache } from './context.ts'
-import { directoryFiles, memoryFiles, type PrivateFiles } from './private-files.ts'
+import { directoryFiles, layeredFiles, memoryFiles, type PrivateFiles } from './private-files.ts'
 
 const generate = promisify(generateKeyPair)
 
@@ -16,14 +16,11 @@ export function memoryKeyCache(): KeyCache {
 }
 
 /**
- * The keys of one instance, where RSA keys of `fromLength` bits and more are the machine's: they take long to make. A new
- * data directory then starts as fast as an old one.
+ * The key files of one instance, where RSA keys of `fromLength` bits and more are the machine's: they take long to make. A
+ * new data directory then starts as fast as an old one.
  */
-export function withMachineKeys(own: KeyCache, machine: KeyCache, fromLength: number): KeyCache {
-  return {
-    ...own,
-    rsa: (name, modulusLength) => (modulusLength >= fromLength ? machine : own).rsa(name, modulusLength),
-  }
+export function withMachineKeys(own: PrivateFiles, machine: PrivateFiles, fromLength: number): PrivateFiles {
+  return layeredFiles(own, machine, (name) => Number(/-rsa-(\d+)\.pem$/.exec(name)?.[1] ?? 0) >= fromLength)
 }
 
 export function keyCacheOver(files: PrivateFiles, certificates: PrivateFiles = files): KeyCache {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { chmodSync, mkdirSync, readFileSync } from 'node:fs'
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { link, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /** Small text files that only this user may read: keys, and the certificates that belong to them. */
@@ -12,6 +12,9 @@ export interface PrivateFiles {
   write(name: string, text: string): Promise<void>
   /** Writes it unless it is there already (another process was faster); resolves to what is there afterwards. */
   writeOnce(name: string, text: string): Promise<string>
+  /** The names of all that is there, in order. */
+  names(): Promise<string[]>
+  remove(name: string): Promise<void>
 }
 
 /** Files of mode 0600 in a directory of mode 0700, made when first written to. */
@@ -52,6 +55,15 @@ export function directoryFiles(directory: string): PrivateFiles {
         await rm(beside, { force: true })
       }
     },
+    async names() {
+      const found = await readdir(directory).catch(absentIfMissing)
+      // What begins with a dot is being written, or was when its writer was killed.
+      return (found ?? [])
+        .filter((name) => !name.startsWith('.'))
+        .map(decodeURIComponent)
+        .sort()
+    },
+    remove: (name) => rm(pathOf(name), { force: true }),
   }
 }
 
@@ -91,12 +103,14 @@ export function disposableFiles(directory: string, unusable: (reason: string) =>
     },
     write: (name, text) => either((from) => from.write(name, text)),
     writeOnce: (name, text) => either((from) => from.writeOnce(name, text)),
+    names: () => either((from) => from.names()),
+    remove: (name) => either((from) => from.remove(name)),
   }
 }
 
 /** The same in memory, gone with the process. */
-export function memoryFiles(): PrivateFiles {
-  const files = new Map<string, string>()
+export function memoryFiles(content: Readonly<Record<string, string>> = {}): PrivateFiles {
+  const files = new Map(Object.entries(content))
   return {
     read: async (name) => files.get(name),
     readSync: (name) => files.get(name),
@@ -107,6 +121,35 @@ export function memoryFiles(): PrivateFiles {
       if (!files.has(name)) files.set(name, text)
       return files.get(name)!
     },
+    names: async () => [...files.keys()].sort(),
+    async remove(name) {
+      files.delete(name)
+    },
+  }
+}
+
+/**
+ * `own` files, with those that `belongsToMachine` names made in, and shared through, `machine`. One of that name that
+ * `own` has already (it came with an imported state) is used as it is.
+ */
+export function layeredFiles(
+  own: PrivateFiles,
+  machine: PrivateFiles,
+  belongsToMachine: (name: string) => boolean,
+): PrivateFiles {
+  return {
+    read: async (name) => (await own.read(name)) ?? (belongsToMachine(name) ? await machine.read(name) : undefined),
+    readSync: (name) => own.readSync(name) ?? (belongsToMachine(name) ? machine.readSync(name) : undefined),
+    write: (name, text) => (belongsToMachine(name) ? machine : own).write(name, text),
+    async writeOnce(name, text) {
+      if (!belongsToMachine(name)) return await own.writeOnce(name, text)
+      return (await own.read(name)) ?? (await machine.writeOnce(name, text))
+    },
+    async names() {
+      const shared = (await machine.names()).filter(belongsToMachine)
+      return [...new Set([...(await own.names()), ...shared])].sort()
+    },
+    remove: (name) => own.remove(name),
   }
 }
 

@@ -63,4 +63,17 @@ describe('whoever watches a collection', () => {
     vaults.put('d', 4)
     expect(seen).toEqual([2])
   })
+
+  it('gives out all it holds, and takes another whole content in its place', () => {
+    const [one, two] = [openStore(), openStore()]
+    one.collection('people').put('a', { age: 1 })
+    one.collection('names').put('__proto__', 'x')
+    two.collection('gone').put('g', 1)
+    const gone = vi.fn()
+    two.watch(['gone'], gone)
+    two.replace(one.contents())
+    expect(two.contents()).toEqual(one.contents())
+    expect(two.collection('names').entries()).toEqual([['__proto__', 'x']])
+    expect(gone).toHaveBeenCalledOnce()
+  })
 })

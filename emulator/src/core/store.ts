@@ -14,8 +14,15 @@ export interface Store {
   transaction<T>(change: () => T): T
   /** Calls `changed` after each committed change of one of these collections, until disposed of. */
   watch(collections: readonly string[], changed: () => void): Disposable
+  /** Every collection that holds anything, by name. */
+  contents(): StoreContents
+  /** Puts these documents in the place of all there are, as one transaction. */
+  replace(contents: StoreContents): void
   close(): void
 }
+
+/** All documents of a store: collection, then key. */
+export type StoreContents = Readonly<Record<string, Readonly<Record<string, unknown>>>>
 
 /** Documents by key. Keys compare exactly; a service that compares without case lowers them itself. */
 export interface Collection<T> {
@@ -42,6 +49,9 @@ export function openStore(file?: string): Store {
   const range = db.prepare(
     'SELECT key, value FROM documents WHERE collection = ? AND key >= ? AND key < ? ORDER BY key',
   )
+  const everything = db.prepare('SELECT collection, key, value FROM documents ORDER BY collection, key')
+  const names = db.prepare('SELECT DISTINCT collection AS name FROM documents')
+  const removeEverything = db.prepare('DELETE FROM documents')
   const watchers = new Set<{ readonly collections: readonly string[]; readonly changed: () => void }>()
   const touched = new Set<string>()
   let depth = 0
@@ -80,31 +90,50 @@ export function openStore(file?: string): Store {
       range.all(name, prefix, `${prefix}\u{10ffff}`).map((row) => JSON.parse(row.value as string) as T),
   })
 
+  const transaction = <T>(change: () => T): T => {
+    if (depth > 0) return change()
+    db.exec('BEGIN IMMEDIATE')
+    depth += 1
+    let result: T
+    try {
+      result = change()
+      db.exec('COMMIT')
+    } catch (error) {
+      db.exec('ROLLBACK')
+      touched.clear()
+      throw error
+    } finally {
+      depth -= 1
+    }
+    tellWatchers()
+    return result
+  }
+
   return {
     collection,
-    transaction(change) {
-      if (depth > 0) return change()
-      db.exec('BEGIN IMMEDIATE')
-      depth += 1
-      let result: ReturnType<typeof change>
-      try {
-        result = change()
-        db.exec('COMMIT')
-      } catch (error) {
-        db.exec('ROLLBACK')
-        touched.clear()
-        throw error
-      } finally {
-        depth -= 1
-      }
-      tellWatchers()
-      return result
-    },
+    transaction,
     watch(collections, changed) {
       const watcher = { collections, changed }
       watchers.add(watcher)
       return { [Symbol.dispose]: () => void watchers.delete(watcher) }
     },
+    contents() {
+      const contents = new Map<string, Map<string, unknown>>()
+      for (const row of everything.iterate()) {
+        const name = row.collection as string
+        const documents = contents.get(name) ?? new Map<string, unknown>()
+        contents.set(name, documents.set(row.key as string, JSON.parse(row.value as string)))
+      }
+      return Object.fromEntries([...contents].map(([name, documents]) => [name, Object.fromEntries(documents)]))
+    },
+    replace: (contents) =>
+      transaction(() => {
+        for (const { name } of names.all()) touched.add(name as string)
+        removeEverything.run()
+        for (const [name, documents] of Object.entries(contents)) {
+          for (const [key, value] of Object.entries(documents)) collection(name).put(key, value)
+        }
+      }),
     close: () => db.close(),
   }
 }
