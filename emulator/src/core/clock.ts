@@ -76,7 +76,7 @@ export function systemClock(initialOffsetMs = 0): MovableClock & { readonly offs
       clearTimeout(due.timer)
       offsetMs = Math.min(Math.max(due.atMs - Date.now(), offsetMs), target)
       await due.fire()
-      await turn()
+      await afterWhatWasWoken()
     }
     offsetMs = target
     for (const alarm of alarms) arm(alarm)
@@ -100,6 +100,7 @@ export function systemClock(initialOffsetMs = 0): MovableClock & { readonly offs
 /** Time that stands still until a test moves it. */
 export function manualClock(start: string | number = '2026-01-01T00:00:00Z'): MovableClock {
   let nowMs = typeof start === 'number' ? start : Date.parse(start)
+  let moving = Promise.resolve()
   const alarms = new Set<Alarm>()
   const now = () => nowMs
   const fireDue = async (untilMs: number) => {
@@ -108,7 +109,7 @@ export function manualClock(start: string | number = '2026-01-01T00:00:00Z'): Mo
       if (due === undefined) return
       alarms.delete(due)
       nowMs = Math.max(nowMs, due.atMs)
-      due.fire()
+      await due.fire()
       await afterWhatWasWoken()
     }
   }
@@ -124,9 +125,12 @@ export function manualClock(start: string | number = '2026-01-01T00:00:00Z'): Mo
     sleep: (ms, signal) => sleepOn({ now, at }, ms, signal),
     async advance(ms) {
       requireForward(ms)
-      const target = nowMs + ms
-      await fireDue(target)
-      nowMs = target
+      moving = moving.then(async () => {
+        const target = nowMs + ms
+        await fireDue(target)
+        nowMs = target
+      })
+      await moving
     },
   }
 }
@@ -144,18 +148,6 @@ function earliest<T extends Alarm>(alarms: ReadonlySet<T>, untilMs: number): T |
 function afterWhatWasWoken(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
-
-/** The alarm that comes first of those due by `untilMs`; of two at the same time, the one set first. */
-function earliest<A extends Alarm>(alarms: Iterable<A>, untilMs: number): A | undefined {
-  let first: A | undefined
-  for (const alarm of alarms) {
-    if (alarm.atMs <= untilMs && (first === undefined || alarm.atMs < first.atMs)) first = alarm
-  }
-  return first
-}
-
-/** Lets what an alarm woke run (and set further alarms) before the next one is looked for. */
-const turn = () => new Promise<void>((done) => setImmediate(done))
 
 function sleepOn(clock: Pick<Clock, 'now' | 'at'>, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
