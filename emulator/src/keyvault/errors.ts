@@ -11,6 +11,8 @@ export class KeyVaultError extends Error {
   readonly status: number
   readonly code: string
   readonly innerCode: string | undefined
+  /** Of the answer, beside the personality's. */
+  readonly headers: Readonly<Record<string, string>>
   /** For the journal only, never for the answer. */
   readonly evidence: Evidence
 
@@ -18,13 +20,18 @@ export class KeyVaultError extends Error {
     status: number,
     code: string,
     message: string,
-    more: { readonly innerCode?: string; readonly evidence?: Evidence } = {},
+    more: {
+      readonly innerCode?: string
+      readonly headers?: Readonly<Record<string, string>>
+      readonly evidence?: Evidence
+    } = {},
   ) {
     super(message)
     this.name = 'KeyVaultError'
     this.status = status
     this.code = code
     this.innerCode = more.innerCode
+    this.headers = more.headers ?? {}
     this.evidence = more.evidence ?? {}
   }
 }

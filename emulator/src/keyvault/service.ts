@@ -1,3 +1,4 @@
+import { decodeJwt } from 'jose'
 import type { RoleAssignmentRecord, VaultRecord } from '../core/index.ts'
 import { COLLECTIONS } from '../core/index.ts'
 import { type Principal, TokenError, type TokenVerifier } from '../entra/index.ts'
@@ -5,11 +6,14 @@ import { readApiVersion } from './api-version.ts'
 import type { Authorize } from './authorize.ts'
 import type { Call, Parts, Reply } from './call.ts'
 import { badParameter, type Evidence, KeyVaultError, notCovered } from './errors.ts'
+import { createThrottle, requireUnrevoked } from './fault-answers.ts'
 import { HANDLERS } from './handlers.ts'
 import { managedHsmPersonality } from './personality/managed-hsm.ts'
 import type { Personality, View } from './personality/personality.ts'
 import { vaultPersonality } from './personality/vault.ts'
-import { isKeyName } from './rules/vault-rules.ts'
+import { isRefusedByWebServer, webServerPage } from './personality/web-server-page.ts'
+import { hasOperation } from './rules/operation-versions.ts'
+import { isKeyName, isKeyVersion } from './rules/vault-rules.ts'
 import { readTarget, type Target } from './target.ts'
 
 export interface ServiceParts extends Parts {
@@ -23,11 +27,13 @@ export interface ServiceParts extends Parts {
  */
 export function createRequestHandler(parts: ServiceParts): (request: Request) => Promise<Response> {
   const vaults = parts.ctx.store.collection<VaultRecord>(COLLECTIONS.vaults)
+  const throttle = createThrottle(parts.ctx)
   return async (request) => {
     const url = new URL(request.url)
     const vault = vaults.get(url.hostname.toLowerCase())
     if (vault === undefined) return noSuchVault(url.hostname)
-    return await new Exchange(parts, request, url, vault).answer()
+    if (vault.kind === 'vault' && isRefusedByWebServer(url.pathname)) return webServerPage()
+    return await new Exchange(parts, request, url, vault).answer(throttle)
   }
 }
 
@@ -70,10 +76,12 @@ class Exchange {
     this.method = (override ?? request.method).toUpperCase()
   }
 
-  async answer(): Promise<Response> {
+  async answer(throttle: (vault: VaultRecord) => void): Promise<Response> {
     try {
       const principal = await this.authenticate()
       if (principal === undefined) return this.challenge()
+      requireUnrevoked(this.parts.ctx, this.issuedAt())
+      throttle(this.vault)
       const reply = await this.serve(principal)
       return this.respond(reply.status, reply.body === undefined ? null : this.personality.write(reply.body))
     } catch (error) {
@@ -100,9 +108,15 @@ class Exchange {
     }
   }
 
+  /** Of a token that was verified. */
+  private issuedAt(): number | undefined {
+    return decodeJwt((this.request.headers.get('authorization') ?? '').replace(/^Bearer +/i, '')).iat
+  }
+
   private tokenMessage(error: TokenError): string {
     const { audience } = this.personality
     if (this.vault.kind === 'managedHsm') {
+      if (error.code === 'notYetValid') return 'Token not yet valid'
       return error.code === 'malformed' ? 'Error decoding or parsing JWT components' : 'Error validating the token'
     }
     if (error.code === 'audience') return `AKV10022: Invalid audience. Expected ${audience}, found: ${error.found}.`
@@ -115,14 +129,7 @@ class Exchange {
 
   private async serve(principal: Principal): Promise<Reply> {
     const view = this.view(readApiVersion(this.url.searchParams))
-    const target = readTarget(this.method, this.url.pathname)
-    if (target === 'operationNotSpecified') throw this.personality.says.operationNotSpecified()
-    if (target === 'badEncoding') throw this.personality.says.invalidName(this.url.pathname)
-    if (target === 'otherThanKeys' && this.vault.kind === 'vault') {
-      throw notCovered('SkerryOperationNotCovered', 'Skerry does not cover secrets and certificates of a vault.')
-    }
-    if (target === 'notFound' || target === 'otherThanKeys')
-      throw new KeyVaultError(404, 'NotFound', 'There is no such resource or operation.')
+    const target = this.readTarget(view.apiVersion)
     this.target = target
     if (target.name !== undefined && !isKeyName(target.name)) throw this.personality.says.invalidName(target.name)
     this.assignment = this.parts.authorize(this.vault, principal, target).assignment
@@ -138,6 +145,27 @@ class Exchange {
       body: () => this.readBody(),
     }
     return await HANDLERS[target.operation](call)
+  }
+
+  private readTarget(apiVersion: string): Target {
+    const target = readTarget(this.method, this.url.pathname)
+    const { says } = this.personality
+    if (target === 'operationNotSpecified') throw says.operationNotSpecified()
+    if (target === 'badEncoding') throw says.invalidName(this.url.pathname)
+    if (target === 'otherThanKeys' && this.vault.kind === 'vault') {
+      throw notCovered('SkerryOperationNotCovered', 'Skerry does not cover secrets and certificates of a vault.')
+    }
+    if (target === 'notFound' || target === 'otherThanKeys') throw noSuchResource()
+    if ('unknownOperation' in target) throw says.unknownOperation(this.method, target.unknownOperation)
+    if (!hasOperation(apiVersion, target.operation)) throw says.unknownOperation(this.method, this.lastWord())
+    if (['get', 'update'].includes(target.operation) && target.version !== undefined && !isKeyVersion(target.version)) {
+      throw says.malformedVersion(this.method, this.view(apiVersion), target.name ?? '', target.version)
+    }
+    return target
+  }
+
+  private lastWord(): string {
+    return this.url.pathname.split('/').findLast((segment) => segment !== '') ?? ''
   }
 
   private view(apiVersion: string): View {
@@ -166,7 +194,8 @@ class Exchange {
             evidence: { summary: `A fault of the emulator: ${thrown instanceof Error ? thrown.message : 'unknown'}` },
           })
     this.journalRefusal(error, error.evidence)
-    return this.respond(error.status, this.personality.write(this.personality.errorBody(error, this.requestId)))
+    const body = this.personality.write(this.personality.errorBody(error, this.requestId))
+    return this.respond(error.status, body, error.headers)
   }
 
   /** Everything but what a client asks for in the ordinary course of things: whether something is there. */
@@ -184,7 +213,7 @@ class Exchange {
     })
   }
 
-  private respond(status: number, body: string | null): Response {
+  private respond(status: number, body: string | null, more: Readonly<Record<string, string>> = {}): Response {
     const headers = new Headers(
       this.personality.headers({
         vault: this.vault,
@@ -202,7 +231,10 @@ class Exchange {
         `Bearer authorization="${authorization}", resource="${this.personality.audience}"`,
       )
     }
+    for (const [name, value] of Object.entries(more)) headers.set(name, value)
     if (status === 204) headers.delete('Content-Type')
     return new Response(body, { status, headers })
   }
 }
+
+const noSuchResource = () => new KeyVaultError(404, 'NotFound', 'There is no such resource or operation.')

@@ -27,12 +27,15 @@ it.each([
 
 it.each([
   ['POST', '/keys//create', 'operationNotSpecified'],
-  ['DELETE', '/keys/k/0123', 'notFound'],
+  ['DELETE', '/keys/k/0123', { unknownOperation: '0123' }],
   ['POST', '/secrets/s', 'otherThanKeys'],
-  ['GET', '/keys/k/v/release', 'notFound'],
+  ['GET', '/keys/k/v/release', { unknownOperation: 'release' }],
+  ['DELETE', '/deletedkeys/k/purge', { unknownOperation: 'purge' }],
+  ['GET', '/deletedkeys/k/recover', { unknownOperation: 'recover' }],
+  ['POST', '/keys/k/v/sign/more', 'notFound'],
   ['GET', '/keys/%zz', 'badEncoding'],
-])('%s %s is refused: %s', (method, path, problem) => {
-  expect(readTarget(method, path)).toBe(problem)
+] as const)('%s %s is refused: %o', (method, path, problem) => {
+  expect(readTarget(method, path)).toEqual(problem)
 })
 
 it.each([

@@ -51,7 +51,13 @@ export interface Target {
   readonly role?: string
 }
 
-export type TargetProblem = 'notFound' | 'operationNotSpecified' | 'badEncoding' | 'otherThanKeys'
+/** `unknownOperation`: the word of the path that names none for this method. */
+export type TargetProblem =
+  | 'notFound'
+  | 'operationNotSpecified'
+  | 'badEncoding'
+  | 'otherThanKeys'
+  | { readonly unknownOperation: string }
 
 /** Words that follow a key's name (and version), by method. Compared without case. */
 const WORDS: Readonly<Record<string, Operation>> = {
@@ -118,13 +124,13 @@ function readKeyTarget(method: string, segments: readonly string[]): Target | Ta
     const version = third === '' ? {} : { version: third }
     if (method === 'GET') return { operation: 'get', name, ...version }
     if (method === 'PATCH') return { operation: 'update', name, ...version }
-    if (third !== '') return 'notFound'
+    if (third !== '') return { unknownOperation: third }
     if (method === 'PUT') return { operation: 'import', name }
     if (method === 'DELETE') return { operation: 'delete', name }
     return 'operationNotSpecified'
   }
   const operation = WORDS[`${method} ${fourth.toLowerCase()}`]
-  if (operation === undefined) return 'notFound'
+  if (operation === undefined) return { unknownOperation: fourth }
   return { operation, name, ...(third === '' ? {} : { version: third }) }
 }
 
@@ -132,8 +138,8 @@ function readDeletedTarget(method: string, segments: readonly string[]): Target 
   const [, name = '', third = '', ...rest] = segments
   if (rest.some((segment) => segment !== '')) return 'notFound'
   if (name === '') return method === 'GET' && third === '' ? { operation: 'listDeleted' } : 'notFound'
-  if (third.toLowerCase() === 'recover') return method === 'POST' ? { operation: 'recover', name } : 'notFound'
-  if (third !== '') return 'notFound'
+  if (third.toLowerCase() === 'recover' && method === 'POST') return { operation: 'recover', name }
+  if (third !== '') return { unknownOperation: third }
   if (method === 'GET') return { operation: 'getDeleted', name }
   return method === 'DELETE' ? { operation: 'purge', name } : 'notFound'
 }

@@ -47,6 +47,9 @@ export const managedHsmPersonality: Personality = {
         `Key ${name} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the key can only be recovered or purged.`,
       ),
     operationNotSpecified: () => badParameter('Invalid key identifier or name'),
+    // Nothing was ever seen of a managed HSM for either; a version that cannot be is one that is not there.
+    unknownOperation: () => new KeyVaultError(404, 'NotFound', 'There is no such resource or operation.'),
+    malformedVersion: (_method, view, name) => notFound(`${view.origin}/keys/${name}`),
     malformedBackup: () =>
       new KeyVaultError(
         400,
@@ -100,7 +103,7 @@ export const managedHsmPersonality: Personality = {
           key: {
             key: { ...jsonWebKey(view, key, version), kty: plainKeyType(version.kty), key_hsm: keyHsm },
             attributes: attributes(view, key, version),
-            ...policyOf(key),
+            ...policyOf(view, key),
           },
         },
       }) as object,

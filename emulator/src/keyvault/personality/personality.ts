@@ -84,5 +84,9 @@ export interface Sayings {
   deletedKeyNotFound(view: View, name: string): KeyVaultError
   nameInUse(name: string): KeyVaultError
   operationNotSpecified(): KeyVaultError
+  /** A word that names nothing for this method in this version of the API. */
+  unknownOperation(method: string, word: string): KeyVaultError
+  /** Where a version of a key belongs stands what cannot be one. */
+  malformedVersion(method: string, view: View, name: string, version: string): KeyVaultError
   malformedBackup(): KeyVaultError
 }

@@ -53,6 +53,9 @@ export const vaultPersonality: Personality = {
         { innerCode: 'ObjectIsDeletedButRecoverable' },
       ),
     operationNotSpecified: () => badParameter('Operation not specified'),
+    unknownOperation,
+    // What is not 32 hex digits is taken for the name of an operation.
+    malformedVersion: (method, _view, _name, version) => unknownOperation(method, version),
     malformedBackup: () =>
       new KeyVaultError(400, 'Malformed backup blob', 'Backup blob contains invalid or corrupt version.'),
   },
@@ -107,7 +110,7 @@ export const vaultPersonality: Personality = {
       }
     },
     payload: (view, key, version, { kid, enc, nonce, keyHsm }) => {
-      const { data, immutable } = policyOf(key).release_policy ?? {}
+      const { data, immutable } = policyOf(view, key).release_policy ?? {}
       return {
         request: { 'api-version': view.apiVersion, enc, kid, ...(nonce === undefined ? {} : { nonce }) },
         response: {
@@ -121,6 +124,11 @@ export const vaultPersonality: Personality = {
     },
     memberOrder: 'vault',
   },
+}
+
+/** As reported of the live service for `DELETE /deletedsecrets/{name}/purge` and `GET /secrets/{name}/latest`. */
+function unknownOperation(method: string, word: string): KeyVaultError {
+  return badParameter(`Method ${method} does not allow operation '${word}'`)
 }
 
 function notFound(what: string): KeyVaultError {

@@ -1,4 +1,4 @@
-import { isAtLeast7 } from '../api-version.ts'
+import { has } from '../api-version.ts'
 import { isHardware } from '../rules/key-types.ts'
 import { recoveryLevel } from '../rules/vault-rules.ts'
 import type { KeyRecord, KeyVersion } from '../state.ts'
@@ -15,26 +15,31 @@ export function jsonWebKey(view: View, key: KeyRecord, version: KeyVersion) {
 
 export function attributes(view: View, key: KeyRecord, version: KeyVersion) {
   const managedHsm = view.vault.kind === 'managedHsm'
-  // Vaults tell the size of RSA keys, managed HSMs that of symmetric ones that are not deleted.
-  const sized = managedHsm ? version.kty === 'oct-HSM' && key.deleted === undefined : version.keySize !== undefined
+  const size = managedHsm && (version.kty !== 'oct-HSM' || key.deleted !== undefined) ? undefined : sizeOf(version)
   return {
     enabled: version.enabled,
     ...(version.notBefore === undefined ? {} : { nbf: version.notBefore }),
     ...(version.expires === undefined ? {} : { exp: version.expires }),
-    ...(sized ? { key_size: version.keySize } : {}),
+    // Whatever the version of the API: vaults tell it of every key, managed HSMs of symmetric ones that are not deleted.
+    ...(size === undefined ? {} : { key_size: size }),
     created: version.created,
     updated: version.updated,
     recoveryLevel: recoveryLevel(view.vault),
     recoverableDays: view.vault.softDeleteRetentionInDays,
-    exportable: key.exportable,
-    ...(!managedHsm && isAtLeast7(view.apiVersion, 5) ? { hsmPlatform: isHardware(version.kty) ? '2' : '0' } : {}),
+    ...(has(view.apiVersion, 'release') ? { exportable: key.exportable } : {}),
+    ...(!managedHsm && has(view.apiVersion, 'hsmPlatform') ? { hsmPlatform: isHardware(version.kty) ? '2' : '0' } : {}),
   }
 }
 
+const CURVE_SIZES: Readonly<Record<string, number>> = { 'P-256': 256, 'P-384': 384, 'P-521': 521, 'P-256K': 256 }
+
+const sizeOf = ({ keySize, publicJwk }: KeyVersion): number | undefined => keySize ?? CURVE_SIZES[publicJwk.crv ?? '']
+
 export const tagsOf = (version: KeyVersion) => (version.tags === undefined ? {} : { tags: version.tags })
 
-export const policyOf = (key: KeyRecord) =>
-  key.releasePolicy === undefined ? {} : { release_policy: key.releasePolicy }
+/** Nothing for a version of the API that has no release policies. */
+export const policyOf = (view: View, key: KeyRecord) =>
+  key.releasePolicy === undefined || !has(view.apiVersion, 'release') ? {} : { release_policy: key.releasePolicy }
 
 /** The members that a deleted key has beside those of a live one. */
 export function deletion(view: View, key: KeyRecord) {
@@ -50,7 +55,7 @@ export function keyBundle(view: View, key: KeyRecord, version: KeyVersion) {
     key: jsonWebKey(view, key, version),
     attributes: attributes(view, key, version),
     ...tagsOf(version),
-    ...policyOf(key),
+    ...policyOf(view, key),
   }
 }
 

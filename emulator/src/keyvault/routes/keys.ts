@@ -1,4 +1,5 @@
 import { epochSeconds } from '../../core/index.ts'
+import { has } from '../api-version.ts'
 import { type Call, ok, type Reply } from '../call.ts'
 import { forbidden } from '../errors.ts'
 import { keyId } from '../personality/views.ts'
@@ -49,7 +50,7 @@ export async function update(call: Call): Promise<Reply> {
     {
       store: keyStoreOf(call.vault),
       exportable: fields.exportable,
-      policy: fields.releasePolicy,
+      policy: has(call.apiVersion, 'release') ? fields.releasePolicy : undefined,
       versioned: call.target.version !== undefined,
     },
     key,

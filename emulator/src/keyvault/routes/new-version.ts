@@ -1,4 +1,5 @@
 import { epochSeconds } from '../../core/index.ts'
+import { has } from '../api-version.ts'
 import { type Call, ok, type Reply } from '../call.ts'
 import { makeKey, type NewKey, readImportedKey } from '../crypto/material.ts'
 import { keyId } from '../personality/views.ts'
@@ -110,7 +111,9 @@ function settleExport(
   current: KeyRecord | undefined,
 ) {
   const store = keyStoreOf(call.vault)
-  const { exportable, releasePolicy: policy } = fields
+  const { exportable } = fields
+  // A version of the API that has no release policies does not read one.
+  const policy = has(call.apiVersion, 'release') ? fields.releasePolicy : undefined
   return settleNewVersion({ store, apiVersion: call.apiVersion, ...about, exportable, policy }, current)
 }
 

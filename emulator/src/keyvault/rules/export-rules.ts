@@ -1,4 +1,4 @@
-import { isAtLeast7 } from '../api-version.ts'
+import { has } from '../api-version.ts'
 import { badParameter, type KeyVaultError } from '../errors.ts'
 import type { KeyRecord, KeyType, StoredReleasePolicy } from '../state.ts'
 import { isHardware, type KeyStore } from './key-types.ts'
@@ -32,7 +32,7 @@ export function settleNewVersion(request: NewVersionRequest, existing: KeyRecord
     throw say.differentExportable()
   }
   const exportable = request.exportable ?? existing?.exportable ?? false
-  if (exportable && (store === 'standard' || !isAtLeast7(request.apiVersion, 3))) throw say.notSupported()
+  if (exportable && (store === 'standard' || !has(request.apiVersion, 'release'))) throw say.notSupported()
   if (exportable && !isHardware(request.kty)) throw say.softwareKey()
   if (policy !== undefined && !exportable && !isForSecureUnwrap(request)) throw say.policyWithoutExport()
   if (policy !== undefined && existing?.releasePolicy?.immutable === true) throw say.immutable()

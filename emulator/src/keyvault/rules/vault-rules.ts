@@ -4,6 +4,9 @@ import type { KeyStore } from './key-types.ts'
 /** Names of keys: letters, digits and hyphens, at most 127 characters. */
 export const isKeyName = (name: string): boolean => /^[0-9a-zA-Z-]{1,127}$/.test(name)
 
+/** Versions of keys: 32 hex digits; what is not one is no version at all, and names nothing. */
+export const isKeyVersion = (version: string): boolean => /^[0-9a-f]{32}$/i.test(version)
+
 export function keyStoreOf(vault: VaultRecord): KeyStore {
   if (vault.kind === 'managedHsm') return 'managedHsm'
   return vault.sku.toLowerCase() === 'standard' ? 'standard' : 'premium'
