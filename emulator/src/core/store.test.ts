@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
+import { remembered } from './document-cache.ts'
 import { openStore } from './store.ts'
 
 describe('a store', () => {
@@ -25,6 +26,75 @@ describe('a store', () => {
       }),
     ).toThrow('no')
     expect(names.entries()).toEqual([])
+  })
+})
+
+describe('a page of a collection', () => {
+  it('holds as many as were asked for, from a key on, whether that key is there or not', () => {
+    const names = openStore().collection<string>('names')
+    for (const name of ['a/1', 'b/1', 'b/2', 'b/4', 'c/1']) names.put(name, name)
+    expect(names.page('b/', '', 2)).toEqual(['b/1', 'b/2'])
+    expect(names.page('b/', '2', 5)).toEqual(['b/2', 'b/4'])
+    expect(names.page('b/', '3', 5)).toEqual(['b/4'])
+    expect(names.page('b/', '5', 5)).toEqual([])
+  })
+})
+
+describe('shared documents', () => {
+  it('are one frozen object for all readers, until they change', () => {
+    const store = openStore()
+    const people = store.collection<{ age: number; names: string[] }>('people')
+    people.put('a', { age: 1, names: ['A'] })
+    const shared = store.shared<{ age: number; names: string[] }>('people')
+    const before = shared.get('a')
+    expect(shared.get('a')).toBe(before)
+    expect(store.shared('people').get('a')).toBe(before)
+    expect(() => before?.names.push('B')).toThrow(TypeError)
+    people.put('a', { age: 2, names: [] })
+    expect(shared.get('a')).toEqual({ age: 2, names: [] })
+    people.delete('a')
+    expect(shared.get('a')).toBeUndefined()
+  })
+
+  it('are listed as they are, also after one was added', () => {
+    const store = openStore()
+    const shared = store.shared<number>('n')
+    store.collection('n').put('x/1', 1)
+    store.collection('n').put('y/1', 9)
+    expect(shared.values('x/')).toEqual([1])
+    expect(shared.values('x/')).toBe(shared.values('x/'))
+    store.collection('n').put('x/2', 2)
+    expect(shared.values('x/')).toEqual([1, 2])
+  })
+
+  it('show what a transaction wrote within it, and never what was rolled back', () => {
+    const store = openStore()
+    const names = store.collection<string>('names')
+    const shared = store.shared<string>('names')
+    names.put('1', 'one')
+    const attempt = () =>
+      store.transaction(() => {
+        names.put('1', 'uno')
+        expect([shared.get('1'), shared.values()]).toEqual(['uno', ['uno']])
+        throw new Error('no')
+      })
+    expect(attempt).toThrow('no')
+    expect([shared.get('1'), shared.values()]).toEqual(['one', ['one']])
+  })
+
+  it('are gone when other contents take their place', () => {
+    const store = openStore()
+    const shared = store.shared<string>('names')
+    store.collection('names').put('1', 'one')
+    expect(shared.get('1')).toBe('one')
+    store.replace({ other: { '1': 'x' } })
+    expect([shared.get('1'), shared.values()]).toEqual([undefined, []])
+  })
+
+  it('are kept in bounded number, those that were used last', () => {
+    const map = new Map<string, number>()
+    for (const key of ['a', 'b', 'a', 'c']) remembered(map, key, 2, () => map.size)
+    expect([...map.keys()]).toEqual(['a', 'c'])
   })
 })
 

@@ -1,6 +1,7 @@
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { DocumentCache, type SharedDocuments } from './document-cache.ts'
 
 /**
  * Where the services keep what they answered with 2xx: named collections of JSON documents.
@@ -10,6 +11,8 @@ import { DatabaseSync } from 'node:sqlite'
 export interface Store {
   /** The collection of that name; made at first use. Its documents must survive `JSON.stringify`. */
   collection<T>(name: string): Collection<T>
+  /** The same documents for those who only read, and often. */
+  shared<T>(name: string): SharedDocuments<T>
   /** Runs `change` as one transaction: all of it is kept, or (when it throws) none. Calls may nest. Synchronous. */
   transaction<T>(change: () => T): T
   /** Calls `changed` after each committed change of one of these collections, until disposed of. */
@@ -33,6 +36,8 @@ export interface Collection<T> {
   /** All entries whose key starts with `prefix`, in key order. */
   entries(prefix?: string): [key: string, value: T][]
   values(prefix?: string): T[]
+  /** The first `limit` of those values whose key is not before `prefix` + `from`: costs what it gives, however many there are. */
+  page(prefix: string, from: string, limit: number): T[]
 }
 
 /** Opens a store. Without `file` it lives in memory and is gone when closed. */
@@ -49,16 +54,21 @@ export function openStore(file?: string): Store {
   const range = db.prepare(
     'SELECT key, value FROM documents WHERE collection = ? AND key >= ? AND key < ? ORDER BY key',
   )
+  const page = db.prepare(
+    'SELECT value FROM documents WHERE collection = ? AND key >= ? AND key < ? ORDER BY key LIMIT ?',
+  )
   const everything = db.prepare('SELECT collection, key, value FROM documents ORDER BY collection, key')
   const names = db.prepare('SELECT DISTINCT collection AS name FROM documents')
   const removeEverything = db.prepare('DELETE FROM documents')
   const watchers = new Set<{ readonly collections: readonly string[]; readonly changed: () => void }>()
   const touched = new Set<string>()
+  const caches = new Map<string, DocumentCache>()
   let depth = 0
 
   /** Outside a transaction each statement commits by itself. */
-  const touch = (name: string) => {
+  const touch = (name: string, key: string) => {
     touched.add(name)
+    caches.get(name)?.forget(key)
     if (depth === 0) tellWatchers()
   }
   const tellWatchers = () => {
@@ -75,11 +85,11 @@ export function openStore(file?: string): Store {
     has: (key) => get.get(name, key) !== undefined,
     put(key, value) {
       put.run(name, key, JSON.stringify(value))
-      touch(name)
+      touch(name, key)
     },
     delete(key) {
       const gone = remove.run(name, key).changes > 0
-      if (gone) touch(name)
+      if (gone) touch(name, key)
       return gone
     },
     entries: (prefix = '') =>
@@ -88,7 +98,24 @@ export function openStore(file?: string): Store {
         .map((row) => [row.key as string, JSON.parse(row.value as string) as T]),
     values: (prefix = '') =>
       range.all(name, prefix, `${prefix}\u{10ffff}`).map((row) => JSON.parse(row.value as string) as T),
+    page: (prefix, from, limit) =>
+      page
+        .all(name, `${prefix}${from}`, `${prefix}\u{10ffff}`, limit)
+        .map((row) => JSON.parse(row.value as string) as T),
   })
+
+  const shared = <T>(name: string): SharedDocuments<T> => {
+    const { get, values } = collection<T>(name)
+    const cache = caches.get(name) ?? new DocumentCache()
+    caches.set(name, cache)
+    return {
+      get: (key) => cache.document(key, () => get(key)) as T | undefined,
+      values: (prefix = '') => cache.list(prefix, () => values(prefix)) as readonly T[],
+    }
+  }
+  const forgetAll = () => {
+    for (const cache of caches.values()) cache.clear()
+  }
 
   const transaction = <T>(change: () => T): T => {
     if (depth > 0) return change()
@@ -101,6 +128,7 @@ export function openStore(file?: string): Store {
     } catch (error) {
       db.exec('ROLLBACK')
       touched.clear()
+      forgetAll()
       throw error
     } finally {
       depth -= 1
@@ -111,6 +139,7 @@ export function openStore(file?: string): Store {
 
   return {
     collection,
+    shared,
     transaction,
     watch(collections, changed) {
       const watcher = { collections, changed }
@@ -130,6 +159,7 @@ export function openStore(file?: string): Store {
       transaction(() => {
         for (const { name } of names.all()) touched.add(name as string)
         removeEverything.run()
+        forgetAll()
         for (const [name, documents] of Object.entries(contents)) {
           for (const [key, value] of Object.entries(documents)) collection(name).put(key, value)
         }
