@@ -5,13 +5,12 @@ import { makeKey, type NewKey, readImportedKey } from '../crypto/material.ts'
 import { keyId } from '../personality/views.ts'
 import { settleNewVersion } from '../rules/export-rules.ts'
 import { settleKeyOps, settleKeySpec } from '../rules/key-types.ts'
-import { addDuration } from '../rules/rotation-policy.ts'
 import { keyStoreOf } from '../rules/vault-rules.ts'
 import type { KeyRecord, KeyVersion } from '../state.ts'
 import { type CommonFields, readCreate, readImport } from './bodies.ts'
-import { journalDone, requireKey } from './lookup.ts'
+import { journalDone } from './lookup.ts'
 
-/** Create, import and rotate: the three ways to a new version of a key. */
+/** Create and import: two of the three ways to a new version of a key; the third is its rotation. */
 
 export async function create(call: Call): Promise<Reply> {
   const fields = readCreate(await call.body())
@@ -33,29 +32,6 @@ export async function importKey(call: Call): Promise<Reply> {
   const wanted = fields.jwk?.key_ops
   const keyOps = settleKeyOps(Array.isArray(wanted) && wanted.length > 0 ? wanted : undefined, brought.kty, store)
   return addNewVersion(call, 'importKey', brought, keyOps, fields)
-}
-
-/** A new version of the same type and size; exportability and release policy stay with the key. */
-export async function rotate(call: Call): Promise<Reply> {
-  const { ctx, keys } = call.parts
-  const key = requireKey(call, { rotating: true })
-  const latest = key.versions.at(-1)!
-  const made = await makeKey(
-    settleKeySpec({ kty: latest.kty, keySize: latest.keySize, curve: latest.publicJwk.crv }, keyStoreOf(call.vault)),
-    ctx.random,
-  )
-  const created = epochSeconds(ctx.clock)
-  const expiryTime = key.rotationPolicy?.expiryTime
-  const version = newVersion(call, made, latest.keyOps, {
-    ...(latest.tags === undefined ? {} : { tags: latest.tags }),
-    ...(expiryTime === undefined ? {} : { expires: addDuration(created, expiryTime) }),
-  })
-  const rotated = keys.addVersion(key.host, key.name, version, made.material, (current) => {
-    if (current === undefined || current.deleted) throw call.personality.says.keyNotFound(call, key.name)
-    return { ...current, versions: [...current.versions, version] }
-  })
-  journalDone(call, 'rotateKey', keyId(call, rotated, version), `${key.name} has a new version.`)
-  return ok(call.personality.keyBundle(call, rotated, version))
 }
 
 function addNewVersion(
