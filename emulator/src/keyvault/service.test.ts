@@ -324,7 +324,7 @@ describe('a deleted key', () => {
 describe.each([VAULT, MANAGED_HSM])('a backup of a key of %s', (url) => {
   it('brings the key back with all its versions, once its name is free', async () => {
     const first = await world.call('POST', `${url}/keys/k/create`, { kty: 'RSA' })
-    const second = await world.call('POST', `${url}/keys/k/rotate`)
+    const second = await world.call('POST', `${url}/keys/k/create`, { kty: 'RSA' })
     const blob = (await world.call('POST', `${url}/keys/k/backup`)).json
     expect((await world.call('POST', `${url}/keys/restore`, blob)).status).toBe(409)
     const sealed = await world.call('POST', `${first.json.key.kid}/encrypt`, { alg: 'RSA-OAEP', value: 'AAAA' })
