@@ -8,6 +8,30 @@ export interface Service {
   /** Host names, lower case. A leading `*.` stands for one or more labels: `*.vault.azure.net`. */
   readonly hosts: readonly string[]
   handle(request: Request, caller: Caller): Response | Promise<Response>
+  /**
+   * The same for a door that has the request in plain parts and sends the answer in plain parts: making a Request and a
+   * Response costs more than many an answer.
+   */
+  answer?(request: PlainRequest, caller: Caller): Promise<PlainAnswer>
+}
+
+/** What of a Request a service reads that is asked often. Every Request is one. */
+export interface PlainRequest {
+  readonly method: string
+  readonly url: string
+  readonly headers: Pick<Headers, 'get'>
+  text(): Promise<string>
+}
+
+export interface PlainAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | null
+}
+
+/** The web-standard form of an answer. */
+export function toResponse({ status, headers, body }: PlainAnswer): Response {
+  return new Response(body, { status, headers })
 }
 
 /** Through which door a request came, and for whom. */
@@ -24,6 +48,8 @@ export interface Dispatcher {
   /** Which service answers for this host name (no port); undefined: not emulated, and never forwarded. */
   serviceFor(hostname: string): Service | undefined
   dispatch(request: Request, caller: Caller): Promise<Response>
+  /** How the service of this host name answers in plain parts, if it does. */
+  plainAnswer(hostname: string): Service['answer']
 }
 
 /** What is answered for a host that nothing here emulates: 501 with a code that says so, never a forwarded request. */
@@ -36,6 +62,10 @@ export function createDispatcher(services: readonly Service[]): Dispatcher {
   }
   return {
     serviceFor,
+    plainAnswer(hostname) {
+      const service = serviceFor(hostname)
+      return service?.answer?.bind(service)
+    },
     async dispatch(request, caller) {
       const { hostname } = new URL(request.url)
       const service = serviceFor(hostname)

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { PlainAnswer, PlainRequest } from '../core/index.ts'
 
 /** The largest body that is read: more than any template with a policy in it, less than what would hurt. */
 const LARGEST_BODY = 16 * 1024 * 1024
@@ -28,13 +29,21 @@ export class BadRequestError extends Error {
 }
 
 /**
- * The web-standard form of a request that Node received. The request target stays as it was sent: doubled slashes and
- * percent-encoded query names mean something to Key Vault's clients.
+ * The URL that is asked for. The request target stays as it was sent: doubled slashes and percent-encoded query names mean
+ * something to Key Vault's clients.
  *
  * @param origin scheme and authority that the client believes it talks to: `https://v.vault.azure.net`
  * @throws BadRequestError
  */
-export async function toRequest(incoming: IncomingMessage, origin: string, signal?: AbortSignal): Promise<Request> {
+export function requestUrl(incoming: IncomingMessage, origin: string): URL {
+  const target = incoming.url ?? '/'
+  const url = target.startsWith('/') ? URL.parse(origin + target) : null
+  if (url === null) throw new BadRequestError(400, `the request target ${target} is not a path`)
+  return url
+}
+
+/** The web-standard form of a request that Node received. @throws BadRequestError */
+export async function toRequest(incoming: IncomingMessage, url: URL, signal?: AbortSignal): Promise<Request> {
   const method = incoming.method ?? 'GET'
   const headers = new Headers()
   try {
@@ -47,19 +56,15 @@ export async function toRequest(incoming: IncomingMessage, origin: string, signa
   }
   const body = await readBody(incoming)
   const carriesBody = body.length > 0 && method !== 'GET' && method !== 'HEAD'
-  const target = incoming.url ?? '/'
-  if (!target.startsWith('/')) throw new BadRequestError(400, `the request target ${target} is not a path`)
   try {
-    return new Request(origin + target, {
+    return new Request(url, {
       method,
       headers,
       ...(carriesBody && { body }),
       ...(signal !== undefined && { signal }),
     })
   } catch (error) {
-    // The fetch standard has no CONNECT, TRACE or TRACK; anything else is a target that no URL can hold.
-    const forbidden = /^(connect|trace|track)$/i.test(method)
-    throw new BadRequestError(forbidden ? 405 : 400, (error as Error).message)
+    throw new BadRequestError(FORBIDDEN_METHOD.test(method) ? 405 : 400, (error as Error).message)
   }
 }
 
@@ -81,13 +86,69 @@ export async function sendResponse(outgoing: ServerResponse, response: Response,
   outgoing.end(bodiless || method === 'HEAD' ? undefined : body)
 }
 
-async function readBody(incoming: IncomingMessage): Promise<Buffer<ArrayBuffer>> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of incoming as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size > LARGEST_BODY) throw new BadRequestError(413, `the body is larger than ${LARGEST_BODY} bytes`)
-    chunks.push(chunk)
+const utf8 = new TextDecoder()
+
+/** Methods that the fetch standard has no Request for. */
+const FORBIDDEN_METHOD = /^(connect|trace|track)$/i
+
+/**
+ * The same request in plain parts: what `toRequest` refuses is refused, and its members say what the Request's would.
+ * @throws BadRequestError
+ */
+export async function toPlainRequest(incoming: IncomingMessage, url: URL): Promise<PlainRequest> {
+  const { method = 'GET', rawHeaders } = incoming
+  if (FORBIDDEN_METHOD.test(method)) throw new BadRequestError(405, `'${method}' HTTP method is unsupported.`)
+  const body = await readBody(incoming)
+  const carriesBody = method !== 'GET' && method !== 'HEAD'
+  return {
+    method,
+    url: url.href,
+    headers: { get: (name) => headerOf(rawHeaders, name.toLowerCase()) },
+    text: async () => (carriesBody ? utf8.decode(body) : ''),
   }
-  return Buffer.concat(chunks)
+}
+
+/** Several of one name read as one list (RFC 9110, section 5.3). */
+function headerOf(rawHeaders: readonly string[], wanted: string): string | null {
+  let value: string | null = null
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]!
+    if (name.length !== wanted.length || name.toLowerCase() !== wanted || HOP_BY_HOP.has(wanted)) continue
+    value = value === null ? rawHeaders[at + 1]! : `${value}, ${rawHeaders[at + 1]}`
+  }
+  return value
+}
+
+/** Writes an answer in plain parts. */
+export function sendPlainAnswer(
+  outgoing: ServerResponse,
+  { status, headers, body }: PlainAnswer,
+  method: string,
+): void {
+  if (outgoing.destroyed) return
+  const lines: string[] = []
+  for (const name in headers) lines.push(name, headers[name]!)
+  const bodiless = status === 204 || status === 304
+  if (!bodiless) lines.push('Content-Length', String(body === null ? 0 : Buffer.byteLength(body)))
+  outgoing.writeHead(status, lines)
+  outgoing.end(bodiless || method === 'HEAD' || body === null ? undefined : body)
+}
+
+function readBody(incoming: IncomingMessage): Promise<Buffer<ArrayBuffer>> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer<ArrayBuffer>[] = []
+    let size = 0
+    incoming.on('data', (chunk: Buffer<ArrayBuffer>) => {
+      size += chunk.length
+      if (size > LARGEST_BODY) {
+        incoming.pause()
+        reject(new BadRequestError(413, `the body is larger than ${LARGEST_BODY} bytes`))
+      } else {
+        chunks.push(chunk)
+      }
+    })
+    incoming.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
+    incoming.on('error', reject)
+    incoming.once('close', () => reject(new BadRequestError(400, 'the body ended before it was whole')))
+  })
 }

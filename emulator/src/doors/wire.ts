@@ -2,10 +2,10 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import { createServer as createTcpServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import type { Caller, CertificateAuthority, Dispatcher, Journal } from '../core/index.ts'
+import type { Caller, CertificateAuthority, Dispatcher, Journal, PlainAnswer, PlainRequest } from '../core/index.ts'
 import { NOT_EMULATED } from '../core/index.ts'
 import type { InstanceCredential } from './credential.ts'
-import { BadRequestError, sendResponse, toRequest } from './node-http.ts'
+import { BadRequestError, requestUrl, sendPlainAnswer, sendResponse, toPlainRequest, toRequest } from './node-http.ts'
 import { isOwnUser } from './peer-user.ts'
 import { requestAuthority } from './request-host.ts'
 import { createTlsEnd } from './tls.ts'
@@ -92,11 +92,16 @@ export function createWireDoor(options: WireOptions): WireDoor {
     if (origin === undefined) return void outgoing.writeHead(500).end()
     const serverName = (incoming.socket as Partial<TLSSocket>).servername || undefined
     const authority = () => `${origin.scheme}://${requestAuthority(incoming, [origin.hostname, serverName])}`
-    void serve(incoming, outgoing, authority, (request) => {
+    const answer = (request: Request) => {
       const { hostname } = new URL(request.url)
       if (origin.direct === true && hostname === '169.254.169.254') return refuseDirectMetadata()
       return dispatcher.dispatch(request, origin.caller)
-    })
+    }
+    const answerPlainly = ({ hostname }: URL) => {
+      const plain = dispatcher.plainAnswer(hostname)
+      return plain === undefined ? undefined : (request: PlainRequest) => plain(request, origin.caller)
+    }
+    void serve(incoming, outgoing, authority, answer, answerPlainly)
   })
 
   inner.timeout = silenceMs
@@ -230,11 +235,17 @@ async function serve(
   outgoing: ServerResponse,
   origin: () => string,
   answer: (request: Request) => Response | Promise<Response>,
+  answerPlainly?: (url: URL) => ((request: PlainRequest) => Promise<PlainAnswer>) | undefined,
 ): Promise<void> {
-  const gone = new AbortController()
-  outgoing.once('close', () => gone.abort())
   try {
-    const request = await toRequest(incoming, origin(), gone.signal)
+    const url = requestUrl(incoming, origin())
+    const plain = answerPlainly?.(url)
+    if (plain !== undefined) {
+      return sendPlainAnswer(outgoing, await plain(await toPlainRequest(incoming, url)), incoming.method ?? 'GET')
+    }
+    const gone = new AbortController()
+    outgoing.once('close', () => gone.abort())
+    const request = await toRequest(incoming, url, gone.signal)
     await sendResponse(outgoing, await answer(request), request.method)
   } catch (error) {
     if (outgoing.headersSent || outgoing.destroyed) return void outgoing.destroy()
