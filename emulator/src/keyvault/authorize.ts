@@ -1,12 +1,17 @@
-import type { EmulatorContext, RoleAssignmentRecord, VaultRecord } from '../core/index.ts'
+import type { RoleAssignmentRecord, VaultRecord } from '../core/index.ts'
 import type { Principal } from '../entra/index.ts'
 import type { Authorizer } from '../rbac/index.ts'
-import { forbidden, KeyVaultError, notCovered } from './errors.ts'
+import { accessPolicyGrants, accessPolicyWord, policiesOf } from './access-policies.ts'
+import { type Evidence, forbidden, KeyVaultError } from './errors.ts'
+import { CLIENT_ADDRESS, firewallVerdict } from './firewall.ts'
 import type { LocalRbac } from './local-rbac/assignments.ts'
 import { managedHsmDataAction, vaultDataAction } from './permissions.ts'
 import type { Target } from './target.ts'
 
-/** The assignment that allows a call on a vault; undefined on a managed HSM, whose assignments are not shown. */
+/**
+ * The assignment that allows a call on a vault; undefined where there is none to show: under access policies, and on a
+ * managed HSM.
+ */
 export type Authorize = (
   vault: VaultRecord,
   principal: Principal,
@@ -14,55 +19,103 @@ export type Authorize = (
 ) => { readonly assignment?: RoleAssignmentRecord }
 
 export interface Deciders {
-  readonly ctx: EmulatorContext
   readonly authorizer: Authorizer
   readonly localRbac: LocalRbac
 }
 
-/** Throws 403 with what was missing, in the journal's evidence, and 501 for calls that the service does not have. */
-export function createAuthorize({ ctx, authorizer, localRbac }: Deciders): Authorize {
+/** Throws 403 with what was missing, in the journal's evidence, and 404 for calls that the service does not have. */
+export function createAuthorize({ authorizer, localRbac }: Deciders): Authorize {
   return (vault, principal, target) => {
+    passFirewall(vault, principal)
     if (vault.kind === 'managedHsm') {
       authorizeLocally(localRbac, vault, principal, target)
       return {}
     }
-    const { assignment } = authorizeByRole(authorizer, ctx, vault, principal, target)
+    if (!vault.enableRbacAuthorization) {
+      authorizeByPolicy(vault, principal, target)
+      return {}
+    }
+    const { assignment } = authorizeByRole(authorizer, vault, principal, target)
     return assignment === undefined ? {} : { assignment }
   }
 }
 
-function authorizeByRole(
-  authorizer: Authorizer,
-  ctx: EmulatorContext,
-  vault: VaultRecord,
-  principal: Principal,
-  target: Target,
-) {
+function passFirewall(vault: VaultRecord, principal: Principal): void {
+  const verdict = firewallVerdict(vault)
+  if (verdict === 'open') return
+  const disabled = verdict === 'publicAccessDisabled'
+  const lines = disabled
+    ? ['Public network access is disabled and request is not from a trusted service nor via an approved private link.']
+    : ['Client address is not authorized and caller is not a trusted service.', `Client address: ${CLIENT_ADDRESS}`]
+  const message = [...lines, `Caller: ${callerOf(principal)}`, `Vault: ${placeOf(vault)}`, ''].join('\r\n')
+  throw forbidden(message, disabled ? 'ForbiddenByConnection' : 'ForbiddenByFirewall', {
+    summary: disabled
+      ? `Public network access of ${vault.name} is disabled, and there is no private link here.`
+      : `The firewall of ${vault.name} denies by default and has no rule for ${CLIENT_ADDRESS}, the address of every client here.`,
+    conditions: [
+      disabled
+        ? { name: 'vault.publicNetworkAccess', wanted: 'Enabled', found: 'Disabled', met: false }
+        : {
+            name: 'vault.networkAcls.ipRules',
+            wanted: CLIENT_ADDRESS,
+            found: vault.networkAcls?.ipRules.map(({ value }) => value) ?? [],
+            met: false,
+          },
+    ],
+    action: disabled
+      ? `Set publicNetworkAccess of ${vault.id} to Enabled.`
+      : `Add an ipRule for ${CLIENT_ADDRESS}/32 to ${vault.id}, or set its networkAcls.defaultAction to Allow.`,
+  })
+}
+
+function authorizeByRole(authorizer: Authorizer, vault: VaultRecord, principal: Principal, target: Target) {
   const dataAction = vaultDataAction(target.operation)
   if (dataAction === undefined) throw notFoundHere()
-  if (!vault.enableRbacAuthorization) {
-    throw notCovered(
-      'SkerryAccessPoliciesNotCovered',
-      `The vault ${vault.name} uses access policies, which Skerry does not cover. Set enableRbacAuthorization.`,
-    )
-  }
   const scope = target.name === undefined ? vault.id : `${vault.id}/keys/${target.name}`
   const decision = authorizer.check(principal.objectId, { dataAction }, scope)
   if (decision.allowed) return decision
-  const { clientId, objectId, tenantId } = principal
   const message = [
     'Caller is not authorized to perform action on resource.',
     'If role assignments, deny assignments or role definitions were changed recently, please observe propagation time.',
-    `Caller: appid=${clientId};oid=${objectId};iss=https://sts.windows.net/${tenantId}/`,
+    `Caller: ${callerOf(principal)}`,
     `Action: '${dataAction}'`,
     `Resource: '${scope.toLowerCase()}'`,
     'Assignment: (not found)',
     'DenyAssignmentId: null',
     'DecisionReason: null',
-    `Vault: ${vault.name};location=${vault.location}`,
+    `Vault: ${placeOf(vault)}`,
     '',
   ].join('\r\n')
-  throw forbidden(message, 'ForbiddenByRbac', missingRole(ctx, principal, dataAction, scope))
+  const evidence = missingRole({ principal, dataAction, scope, roles: authorizer.rolesFor({ dataAction }) })
+  const ignored = policiesOf(vault, principal).length > 0
+  throw forbidden(message, 'ForbiddenByRbac', ignored ? { ...evidence, ...withNote(evidence, vault) } : evidence)
+}
+
+/** That a vault has policies for the caller is what a person looks at first, and it does not count. */
+function withNote({ summary }: Evidence, { name }: VaultRecord): Evidence {
+  return { summary: `${summary} The access policies of ${name} do not count: it has enableRbacAuthorization.` }
+}
+
+function authorizeByPolicy(vault: VaultRecord, principal: Principal, target: Target): void {
+  const word = accessPolicyWord(target.operation)
+  if (word === undefined) throw notFoundHere()
+  if (accessPolicyGrants(vault, principal, word)) return
+  const message = `The user, group or application '${callerOf(principal)}' does not have keys ${word} permission on key vault '${placeOf(vault)}'. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125287`
+  const action = `Give ${principal.objectId} the keys permission ${word} in an access policy of ${vault.id} (az keyvault set-policy --key-permissions ${word}), or set enableRbacAuthorization.`
+  throw forbidden(message, 'AccessDenied', {
+    summary: `Principal ${principal.objectId} has no access policy with the keys permission ${word} on ${vault.name}, which does not use role assignments.`,
+    conditions: [
+      {
+        name: 'accessPolicy.permissions.keys',
+        wanted: word,
+        found: policiesOf(vault, principal).flatMap(({ permissions }) => permissions.keys ?? []),
+        met: false,
+        hint: action,
+      },
+    ],
+    action,
+    details: { principalId: principal.objectId, clientId: principal.clientId, scope: vault.id },
+  })
 }
 
 function authorizeLocally(localRbac: LocalRbac, vault: VaultRecord, principal: Principal, target: Target): void {
@@ -72,22 +125,35 @@ function authorizeLocally(localRbac: LocalRbac, vault: VaultRecord, principal: P
   if (dataAction === undefined) throw notFoundHere()
   const scope = target.scope ?? (target.name === undefined ? '/keys' : `/keys/${target.name}`)
   if (localRbac.allows(vault.host, principal.objectId, dataAction, scope) !== undefined) return
-  throw new KeyVaultError(403, 'AccessDenied', `Not authorized to access ${dataAction} on ${scope}`, {
-    evidence: missingRole(undefined, principal, dataAction, `https://${vault.host}${scope}`),
-  })
+  const roles = localRbac.definitions(vault.host).rolesFor(dataAction)
+  const evidence = missingRole({ principal, dataAction, scope: `https://${vault.host}${scope}`, roles })
+  throw new KeyVaultError(403, 'AccessDenied', `Not authorized to access ${dataAction} on ${scope}`, { evidence })
 }
 
-function missingRole(ctx: EmulatorContext | undefined, principal: Principal, dataAction: string, scope: string) {
-  const admin = ctx?.seed.admin.objectId === principal.objectId
-  const action = `Assign a role that has ${dataAction} to ${principal.objectId} at ${scope} or above${
-    dataAction.endsWith('/keys/release/action') ? ' (… Crypto Service Release User)' : ''
-  }.`
+interface Missing {
+  readonly principal: Principal
+  readonly dataAction: string
+  readonly scope: string
+  /** Names of the roles that would do, the narrowest first. */
+  readonly roles: readonly string[]
+}
+
+function missingRole({ principal, dataAction, scope, roles }: Missing): Evidence {
+  const [first, ...others] = roles
+  const also = others.length === 0 ? '' : ` (or ${others.slice(0, 3).join(', ')})`
+  const which = first === undefined ? `a role that has ${dataAction}` : `the role ${first}${also}`
+  const action = `Assign ${which} to ${principal.objectId} at ${scope} or above.`
   return {
-    summary: `${admin ? 'The administrator' : `Principal ${principal.objectId}`} has no role with ${dataAction}.`,
+    summary: `Principal ${principal.objectId} has no role with ${dataAction} at ${scope}.`,
     conditions: [{ name: 'role', wanted: dataAction, found: '(no assignment)', met: false, hint: action }],
     action,
     details: { principalId: principal.objectId, clientId: principal.clientId, scope },
   }
 }
+
+const callerOf = ({ clientId, objectId, tenantId }: Principal): string =>
+  `appid=${clientId};oid=${objectId};iss=https://sts.windows.net/${tenantId}/`
+
+const placeOf = ({ name, location }: VaultRecord): string => `${name};location=${location}`
 
 const notFoundHere = () => new KeyVaultError(404, 'NotFound', 'There is no such operation here.')

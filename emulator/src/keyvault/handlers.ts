@@ -1,6 +1,7 @@
 import type { Call, Reply } from './call.ts'
 import { notCovered } from './errors.ts'
 import * as roles from './local-rbac/routes.ts'
+import * as settings from './local-rbac/settings.ts'
 import { release } from './release/release.ts'
 import { backup, restore } from './routes/backup.ts'
 import * as crypto from './routes/crypto.ts'
@@ -47,11 +48,15 @@ export const HANDLERS: Readonly<Record<Operation, Handler>> = {
   listRoleAssignments: roles.listRoleAssignments,
   getRoleDefinition: roles.getRoleDefinition,
   listRoleDefinitions: roles.listRoleDefinitions,
-  changeRoleDefinition: missing('custom role definitions of a managed HSM'),
+  putRoleDefinition: roles.putRoleDefinition,
+  deleteRoleDefinition: roles.deleteRoleDefinition,
+  listSettings: settings.listSettings,
+  getSetting: settings.getSetting,
+  updateSetting: settings.updateSetting,
   backup,
   restore,
   attestation: missing('key attestation, which only a real HSM can give'),
   secureWrapKey: missing('secure wrap'),
   secureUnwrapKey: missing('secure unwrap'),
-  managedHsmAdministration: missing('security domain, full backup and settings of a managed HSM'),
+  managedHsmAdministration: missing('security domain and full backup of a managed HSM'),
 }

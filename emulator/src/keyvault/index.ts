@@ -27,7 +27,7 @@ export function createKeyVaultService(ctx: EmulatorContext, { tokens, authorizer
     attestationTokens: createAttestationTokens(ctx),
     backups: createBackupBlobs(ctx),
     tokens,
-    authorize: createAuthorize({ ctx, authorizer, localRbac }),
+    authorize: createAuthorize({ authorizer, localRbac }),
   })
   return {
     name: 'keyvault',

@@ -70,7 +70,12 @@ const MANAGED_HSM_ACTIONS: Partial<Readonly<Record<Operation, string>>> = {
   deleteRoleAssignment: 'roleAssignments/delete/action',
   getRoleDefinition: 'roleDefinitions/read/action',
   listRoleDefinitions: 'roleDefinitions/read/action',
-  changeRoleDefinition: 'roleDefinitions/write/action',
+  putRoleDefinition: 'roleDefinitions/write/action',
+  deleteRoleDefinition: 'roleDefinitions/delete/action',
+  // No published role has an action for settings; they are the business of who holds the security domain.
+  listSettings: 'securitydomain/download/action',
+  getSetting: 'securitydomain/download/action',
+  updateSetting: 'securitydomain/download/action',
 }
 
 /** Undefined: the operation does not exist there. */

@@ -29,6 +29,7 @@ export type Operation =
   | 'secureWrapKey'
   | 'secureUnwrapKey'
   | RoleOperation
+  | SettingOperation
   | 'managedHsmAdministration'
 
 export type RoleOperation =
@@ -38,7 +39,11 @@ export type RoleOperation =
   | 'listRoleAssignments'
   | 'getRoleDefinition'
   | 'listRoleDefinitions'
-  | 'changeRoleDefinition'
+  | 'putRoleDefinition'
+  | 'deleteRoleDefinition'
+
+/** The settings of a managed HSM. */
+export type SettingOperation = 'listSettings' | 'getSetting' | 'updateSetting'
 
 export interface Target {
   readonly operation: Operation
@@ -49,6 +54,8 @@ export interface Target {
   /** Of the local RBAC calls: `/`, `/keys`, `/keys/<name>`; and the assignment's or definition's name. */
   readonly scope?: string
   readonly role?: string
+  /** The name of a setting of a managed HSM. */
+  readonly setting?: string
 }
 
 /** `unknownOperation`: the word of the path that names none for this method. */
@@ -85,7 +92,7 @@ const NAME_WORDS: Readonly<Record<string, Operation>> = {
   'PUT restore': 'managedHsmAdministration',
 }
 
-const ADMINISTRATION = new Set(['securitydomain', 'backup', 'restore', 'prebackup', 'prerestore', 'settings', 'ekm'])
+const ADMINISTRATION = new Set(['securitydomain', 'backup', 'restore', 'prebackup', 'prerestore', 'ekm'])
 /** What a vault holds besides keys. */
 const OTHER_THAN_KEYS = new Set(['secrets', 'deletedsecrets', 'certificates', 'deletedcertificates', 'storage'])
 const ROLES = /^(.*?)\/+providers\/microsoft\.authorization\/(roleassignments|roledefinitions)(?:\/([^/]*))?\/?$/i
@@ -104,6 +111,7 @@ export function readTarget(method: string, pathname: string): Target | TargetPro
   if (root === 'deletedkeys') return readDeletedTarget(method, segments)
   if (root === 'rng' && method === 'POST') return { operation: 'random' }
   if (OTHER_THAN_KEYS.has(root)) return 'otherThanKeys'
+  if (root === 'settings') return readSettingTarget(method, segments)
   if (ADMINISTRATION.has(root)) return { operation: 'managedHsmAdministration' }
   return 'notFound'
 }
@@ -144,12 +152,22 @@ function readDeletedTarget(method: string, segments: readonly string[]): Target 
   return method === 'DELETE' ? { operation: 'purge', name } : 'notFound'
 }
 
+function readSettingTarget(method: string, segments: readonly string[]): Target | TargetProblem {
+  const [, setting = '', ...rest] = segments
+  if (rest.some((segment) => segment !== '')) return 'notFound'
+  if (setting === '') return method === 'GET' ? { operation: 'listSettings' } : 'notFound'
+  if (method === 'GET') return { operation: 'getSetting', setting }
+  return method === 'PATCH' ? { operation: 'updateSetting', setting } : 'notFound'
+}
+
 function readRoleTarget(method: string, prefix: string, kind: string, role: string): Target | TargetProblem {
   // A client that joins `/{scope}` with the scope `/` sends a doubled slash.
   const scope = `/${prefix.split('/').filter(Boolean).join('/')}`
   if (kind.toLowerCase() === 'roledefinitions') {
-    if (method !== 'GET') return { operation: 'changeRoleDefinition', scope, role }
-    return role === '' ? { operation: 'listRoleDefinitions', scope } : { operation: 'getRoleDefinition', scope, role }
+    if (role === '') return method === 'GET' ? { operation: 'listRoleDefinitions', scope } : 'notFound'
+    if (method === 'PUT') return { operation: 'putRoleDefinition', scope, role }
+    if (method === 'GET') return { operation: 'getRoleDefinition', scope, role }
+    return method === 'DELETE' ? { operation: 'deleteRoleDefinition', scope, role } : 'notFound'
   }
   if (role === '') return method === 'GET' ? { operation: 'listRoleAssignments', scope } : 'notFound'
   if (method === 'PUT') return { operation: 'putRoleAssignment', scope, role }

@@ -1,10 +1,15 @@
 import { COLLECTIONS, type EmulatorContext, type RoleAssignmentRecord } from '../core/index.ts'
-import { findRole } from './definitions.ts'
-import { type Permission, permissionGrants, scopeContains } from './rules.ts'
+import { openRoleDefinitions } from './custom-roles.ts'
+import type { RolePermission } from './role.ts'
+import { type Permission, permissionGrants, rolesGranting, scopeContains } from './rules.ts'
 
 export interface Authorizer {
   /** `scopeId` is a full ARM id. Assignments at that scope and at every scope above it count. */
   check(principalId: string, permission: Permission, scopeId: string): AuthorizationDecision
+  /** What a principal has at a scope, each permission of each of its roles. */
+  permissionsAt(principalId: string, scopeId: string): RolePermission[]
+  /** Names of the roles that would give a permission, the narrowest first. */
+  rolesFor(permission: Permission): string[]
 }
 
 export interface AuthorizationDecision {
@@ -13,18 +18,44 @@ export interface AuthorizationDecision {
   readonly assignment?: RoleAssignmentRecord
 }
 
+interface Grant {
+  readonly assignment: RoleAssignmentRecord
+  readonly permissions: readonly RolePermission[]
+}
+
 /** Decides from the role assignments that are in the store at the time of the question. */
 export function createAuthorizer(ctx: Pick<EmulatorContext, 'store'>): Authorizer {
   const assignments = ctx.store.collection<RoleAssignmentRecord>(COLLECTIONS.roleAssignments)
+  const definitions = openRoleDefinitions(ctx)
+  // Every call of every service asks; the store is read again only after a change.
+  let known: Map<string, Grant[]> | undefined
+  ctx.store.watch([COLLECTIONS.roleAssignments, COLLECTIONS.roleDefinitions], () => {
+    known = undefined
+  })
+  const read = () => {
+    const byPrincipal = new Map<string, Grant[]>()
+    for (const assignment of assignments.values()) {
+      const permissions = definitions.find(assignment.roleDefinitionId)?.permissions
+      if (permissions === undefined) continue
+      const key = assignment.principalId.toLowerCase()
+      byPrincipal.set(key, [...(byPrincipal.get(key) ?? []), { assignment, permissions }])
+    }
+    return byPrincipal
+  }
+  const grantsOf = (principalId: string, scopeId: string) => {
+    known ??= read()
+    const all = known.get(principalId.toLowerCase()) ?? []
+    return all.filter(({ assignment }) => scopeContains(assignment.scope, scopeId))
+  }
   return {
     check(principalId, permission, scopeId) {
-      const wanted = principalId.toLowerCase()
-      const assignment = assignments.values().find((candidate) => {
-        if (candidate.principalId.toLowerCase() !== wanted || !scopeContains(candidate.scope, scopeId)) return false
-        const definition = findRole(candidate.roleDefinitionId)
-        return definition?.permissions.some((granted) => permissionGrants(granted, permission)) ?? false
-      })
-      return assignment === undefined ? { allowed: false } : { allowed: true, assignment }
+      const found = grantsOf(principalId, scopeId).find(({ permissions }) =>
+        permissions.some((granted) => permissionGrants(granted, permission)),
+      )
+      return found === undefined ? { allowed: false } : { allowed: true, assignment: found.assignment }
     },
+    permissionsAt: (principalId, scopeId) =>
+      grantsOf(principalId, scopeId).flatMap(({ permissions }) => [...permissions]),
+    rolesFor: (permission) => rolesGranting(definitions.all(), permission),
   }
 }

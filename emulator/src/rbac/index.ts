@@ -1,9 +1,5 @@
 export { type AuthorizationDecision, type Authorizer, createAuthorizer } from './authorizer.ts'
-export {
-  BUILT_IN_ROLES,
-  findRole,
-  findRoleByRoleName,
-  type RoleDefinition,
-  type RolePermission,
-} from './definitions.ts'
-export { actionMatches, type Permission, permissionGrants, scopeContains } from './rules.ts'
+export { openRoleDefinitions, type RoleDefinitions } from './custom-roles.ts'
+export { BUILT_IN_ROLES, findRole, findRoleByRoleName, roleNameOf } from './definitions.ts'
+export type { RoleDefinition, RolePermission } from './role.ts'
+export { actionMatches, type Permission, permissionGrants, rolesGranting, scopeContains } from './rules.ts'

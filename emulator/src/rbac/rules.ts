@@ -1,9 +1,11 @@
-import type { RolePermission } from './definitions.ts'
+import type { RoleDefinition, RolePermission } from './role.ts'
 
 /** What somebody wants to do: on the management side (`action`) or inside a service (`dataAction`). */
 export interface Permission {
   readonly action?: string
   readonly dataAction?: string
+  /** Of an assignment that is to be made or taken: the GUID of its role, which the caller's own role may limit. */
+  readonly assignedRole?: string
 }
 
 /** Whether an action pattern (`Microsoft.KeyVault/vaults/*`) covers an action; case does not count. */
@@ -26,14 +28,33 @@ export function actionMatches(pattern: string, action: string): boolean {
 
 export function permissionGrants(granted: RolePermission, wanted: Permission): boolean {
   const covered = (patterns: readonly string[], action: string) => patterns.some((p) => actionMatches(p, action))
-  if (wanted.action !== undefined) {
-    if (!covered(granted.actions, wanted.action) || covered(granted.notActions, wanted.action)) return false
+  const { action, dataAction, assignedRole } = wanted
+  if (action !== undefined) {
+    if (!covered(granted.actions, action) || covered(granted.notActions, action)) return false
   }
-  if (wanted.dataAction !== undefined) {
-    if (!covered(granted.dataActions, wanted.dataAction)) return false
-    if (covered(granted.notDataActions, wanted.dataAction)) return false
+  if (dataAction !== undefined) {
+    if (!covered(granted.dataActions, dataAction) || covered(granted.notDataActions, dataAction)) return false
   }
-  return wanted.action !== undefined || wanted.dataAction !== undefined
+  if (assignedRole !== undefined && granted.assignableRoles !== undefined) {
+    if (!granted.assignableRoles.includes(assignedRole)) return false
+  }
+  return action !== undefined || dataAction !== undefined
+}
+
+/** The names of the roles that give a permission, the narrowest first: what a person would assign after a refusal. */
+export function rolesGranting(roles: readonly RoleDefinition[], wanted: Permission): string[] {
+  return roles
+    .filter(({ permissions }) => permissions.some((granted) => permissionGrants(granted, wanted)))
+    .map(({ roleName, permissions }) => ({ roleName, breadth: breadthOf(permissions) }))
+    .sort((a, b) => a.breadth - b.breadth)
+    .map(({ roleName }) => roleName)
+}
+
+/** A pattern with a wildcard counts as many, the more so the earlier the wildcard stands. */
+function breadthOf(permissions: readonly RolePermission[]): number {
+  const weigh = (pattern: string) => (pattern.includes('*') ? 1000 / (1 + pattern.indexOf('*')) : 0.1)
+  const patterns = permissions.flatMap(({ actions, dataActions }) => [...actions, ...dataActions])
+  return patterns.reduce((sum, pattern) => sum + weigh(pattern), 0)
 }
 
 /** Whether what is assigned at `scope` holds at `id`: the same resource, or one below it. `/` is above everything. */

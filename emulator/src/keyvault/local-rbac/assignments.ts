@@ -1,10 +1,12 @@
-import type { EmulatorContext, Store } from '../../core/index.ts'
+import { COLLECTIONS, type EmulatorContext, type Store, type VaultRecord } from '../../core/index.ts'
 import { badParameter, KeyVaultError } from '../errors.ts'
+import { type LocalDefinitions, localDefinitions } from './definitions.ts'
 import {
   ADMINISTRATOR,
   CRYPTO_OFFICER,
   CRYPTO_USER,
-  findLocalRole,
+  isGuid,
+  isLocalScope,
   localRoleGrants,
   localScopeContains,
 } from './roles.ts'
@@ -22,37 +24,57 @@ export interface LocalAssignment {
 }
 
 export interface LocalRbac {
+  definitions(host: string): LocalDefinitions
   /** The assignment that gives a principal a data action at a scope, if any. */
   allows(host: string, principalId: string, dataAction: string, scope: string): LocalAssignment | undefined
   put(assignment: LocalAssignment): LocalAssignment
   get(host: string, scope: string, name: string): LocalAssignment
   remove(host: string, scope: string, name: string): LocalAssignment
-  /** Those at a scope and below it. */
-  list(host: string, scope: string): LocalAssignment[]
+  /** Every assignment of a managed HSM. */
+  all(host: string): readonly LocalAssignment[]
+  /** Forgets everything that a managed HSM had: it was purged. */
+  forget(host: string): void
 }
 
-/** What the administrator that a managed HSM starts with may do: on Azure one grants the crypto roles by hand. */
-const INITIAL_ROLES = [ADMINISTRATOR, CRYPTO_OFFICER, CRYPTO_USER]
+/**
+ * What the seeded administrator may do in a managed HSM for which nobody else was named: on Azure one grants the crypto
+ * roles by hand.
+ */
+const SEEDED_ROLES = [ADMINISTRATOR, CRYPTO_OFFICER, CRYPTO_USER]
 
 export function createLocalRbac(ctx: EmulatorContext): LocalRbac {
-  const assignments = openAssignments(ctx.store)
-  const activated = ctx.store.collection<true>('managedhsm.activated')
+  const { store } = ctx
+  const assignments = openAssignments(store)
+  const activated = store.collection<true>('managedhsm.activated')
+  const vaults = store.collection<VaultRecord>(COLLECTIONS.vaults)
   const keyOf = (host: string, name: string) => `${host}/${name.toLowerCase()}`
+  // Every call of a managed HSM asks; the store is read again only after a change.
+  const known = new Map<string, readonly LocalAssignment[]>()
+  store.watch(['managedhsm.roleAssignments', 'managedhsm.activated'], () => known.clear())
 
   /** A managed HSM is activated by the first request that reaches it. */
   const activate = (host: string) => {
     if (activated.has(host)) return
-    ctx.store.transaction(() => {
-      for (const role of INITIAL_ROLES) {
+    const admins = vaults.get(host)?.initialAdminObjectIds
+    const first =
+      admins === undefined
+        ? SEEDED_ROLES.map((role) => ({ role, principalId: ctx.seed.admin.objectId }))
+        : admins.map((principalId) => ({ role: ADMINISTRATOR, principalId }))
+    store.transaction(() => {
+      for (const { role, principalId } of first) {
         const name = ctx.random.uuid()
-        assignments.put(keyOf(host, name), { host, name, scope: '/', role, principalId: ctx.seed.admin.objectId })
+        assignments.put(keyOf(host, name), { host, name, scope: '/', role, principalId })
       }
       activated.put(host, true)
     })
   }
   const all = (host: string) => {
+    const kept = known.get(host)
+    if (kept !== undefined) return kept
     activate(host)
-    return assignments.values(`${host}/`)
+    const read = assignments.values(`${host}/`)
+    known.set(host, read)
+    return read
   }
   const get = (host: string, scope: string, name: string) => {
     activate(host)
@@ -60,30 +82,29 @@ export function createLocalRbac(ctx: EmulatorContext): LocalRbac {
     if (found !== undefined && found.scope.toLowerCase() === scope.toLowerCase()) return found
     throw new KeyVaultError(404, 'RoleAssignmentNotFound', `Role assignment ${name} was not found at scope ${scope}`)
   }
+  const definitions = (host: string) => localDefinitions(store, host)
 
   return {
-    allows: (host, principalId, dataAction, scope) =>
-      all(host).find((assignment) => {
-        const role = findLocalRole(assignment.role)
-        return (
-          assignment.principalId.toLowerCase() === principalId.toLowerCase() &&
-          localScopeContains(assignment.scope, scope) &&
-          role !== undefined &&
-          localRoleGrants(role, dataAction)
-        )
-      }),
+    definitions,
+    allows(host, principalId, dataAction, scope) {
+      const roles = definitions(host)
+      return all(host).find((assignment) => {
+        if (assignment.principalId.toLowerCase() !== principalId.toLowerCase()) return false
+        if (!localScopeContains(assignment.scope, scope)) return false
+        const role = roles.find(assignment.role)
+        return role !== undefined && localRoleGrants(role, dataAction)
+      })
+    },
     put(assignment) {
       activate(assignment.host)
-      if (!/^\/(keys(\/[0-9a-z-]{1,127})?)?$/i.test(assignment.scope)) {
-        throw badParameter(`Invalid scope: ${assignment.scope}`)
-      }
-      if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(assignment.name)) {
-        throw badParameter(`Invalid role assignment name: ${assignment.name}`)
-      }
+      if (!isLocalScope(assignment.scope)) throw badParameter(`Invalid scope: ${assignment.scope}`)
+      if (!isGuid(assignment.name)) throw badParameter(`Invalid role assignment name: ${assignment.name}`)
+      if (!isGuid(assignment.principalId)) throw badParameter(`Invalid principal id: ${assignment.principalId}`)
       const key = keyOf(assignment.host, assignment.name)
       const existing = assignments.get(key)
-      if (existing !== undefined && !sameGrant(existing, assignment)) {
-        throw new KeyVaultError(409, 'RoleAssignmentExists', `The role assignment ${assignment.name} already exists`)
+      const twin = existing ?? all(assignment.host).find((other) => sameGrant(other, assignment))
+      if (twin !== undefined && (existing === undefined || !sameGrant(existing, assignment))) {
+        throw new KeyVaultError(409, 'RoleAssignmentExists', `The role assignment ${twin.name} already exists`)
       }
       if (existing === undefined) assignments.put(key, assignment)
       return existing ?? assignment
@@ -94,7 +115,16 @@ export function createLocalRbac(ctx: EmulatorContext): LocalRbac {
       assignments.delete(keyOf(host, name))
       return found
     },
-    list: (host, scope) => all(host).filter((assignment) => localScopeContains(scope, assignment.scope)),
+    all,
+    forget(host) {
+      const roleDefinitions = store.collection('managedhsm.roleDefinitions')
+      store.transaction(() => {
+        for (const [key] of assignments.entries(`${host}/`)) assignments.delete(key)
+        for (const [key] of roleDefinitions.entries(`${host}/`)) roleDefinitions.delete(key)
+        store.collection('managedhsm.settings').delete(host)
+        activated.delete(host)
+      })
+    },
   }
 }
 

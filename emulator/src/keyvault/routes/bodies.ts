@@ -75,10 +75,6 @@ const rotationPolicyBody = v.looseObject({
 
 const backupBody = v.looseObject({ value: v.string() })
 
-const roleAssignmentBody = v.looseObject({
-  properties: v.looseObject({ roleDefinitionId: v.string(), principalId: v.string() }),
-})
-
 /** The members that create, import and update share. */
 export interface CommonFields {
   readonly enabled?: boolean
@@ -161,10 +157,6 @@ export function readRotationPolicy(body: unknown): WantedRotationPolicy {
     })),
     ...present({ expiryTime: input.attributes?.expiryTime || undefined }),
   }
-}
-
-export function readRoleAssignment(body: unknown): { roleDefinitionId: string; principalId: string } {
-  return read(roleAssignmentBody, body).properties
 }
 
 /** A backup blob, base64url. */
