@@ -27,6 +27,9 @@ export function createThrottle({ faults }: EmulatorContext): (vault: VaultRecord
   }
 }
 
+/** Entra writes `iat` five minutes before the time at which it issues a token. */
+const BACKDATED_MS = 300_000
+
 /**
  * Refuses a token that was issued before the plan's revocation, with the claims challenge of continuous access evaluation
  * (Microsoft identity platform, "Claims challenges, claims requests and client capabilities"): the client is to come back
@@ -34,7 +37,7 @@ export function createThrottle({ faults }: EmulatorContext): (vault: VaultRecord
  */
 export function requireUnrevoked({ faults }: EmulatorContext, issuedAt: number | undefined): void {
   const revokedBefore = faults.keyVault?.tokensRevokedBefore
-  if (revokedBefore === undefined || (issuedAt !== undefined && issuedAt * 1000 >= revokedBefore)) return
+  if (revokedBefore === undefined || (issuedAt !== undefined && issuedAt * 1000 + BACKDATED_MS >= revokedBefore)) return
   const value = String(Math.ceil(revokedBefore / 1000))
   const claims = Buffer.from(JSON.stringify({ access_token: { nbf: { essential: true, value } } })).toString('base64')
   const parameters = {

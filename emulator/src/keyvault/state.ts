@@ -1,5 +1,6 @@
 import type { Clock, Store } from '../core/index.ts'
 import { epochSeconds } from '../core/index.ts'
+import { lifecycleOf } from './rules/lifecycle.ts'
 import type { RotationPolicy } from './rules/rotation-policy.ts'
 
 /** A key of a vault or managed HSM: what all of its versions share. Times are whole seconds since the epoch. */
@@ -11,7 +12,15 @@ export interface KeyRecord {
   readonly rotationPolicy?: RotationPolicy
   /** Oldest first; never empty. */
   readonly versions: readonly KeyVersion[]
-  readonly deleted?: { readonly deletedDate: number; readonly scheduledPurgeDate: number }
+  readonly deleted?: Deletion
+}
+
+export interface Deletion {
+  readonly deletedDate: number
+  readonly scheduledPurgeDate: number
+  /** Under a fault plan: when the deletion is over, and, once it is to come back, when it is. Milliseconds. */
+  readonly settledAt?: number
+  readonly recoveredAt?: number
 }
 
 export interface KeyVersion {
@@ -80,7 +89,9 @@ export function createKeyState(store: Store, clock: Clock): KeyState {
       for (const { version } of key.versions) materials.delete(materialOf(key.host, key.name, version))
     })
   const unlessPurged = (key: KeyRecord | undefined) => {
-    if (key?.deleted === undefined || key.deleted.scheduledPurgeDate > epochSeconds(clock)) return key
+    if (key?.deleted === undefined) return key
+    if (lifecycleOf(key, clock.now()) === 'live') return withoutDeletion(key)
+    if (key.deleted.scheduledPurgeDate > epochSeconds(clock)) return key
     purge(key)
     return undefined
   }
@@ -129,4 +140,8 @@ export function versionOf(key: KeyRecord, version: string | undefined): KeyVersi
 /** The key with one of its versions replaced. */
 export function withVersion(key: KeyRecord, changed: KeyVersion): KeyRecord {
   return { ...key, versions: key.versions.map((each) => (each.version === changed.version ? changed : each)) }
+}
+
+function withoutDeletion({ deleted: _, ...key }: KeyRecord): KeyRecord {
+  return key
 }

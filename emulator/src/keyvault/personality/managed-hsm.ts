@@ -46,6 +46,8 @@ export const managedHsmPersonality: Personality = {
         'Conflict',
         `Key ${name} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the key can only be recovered or purged.`,
       ),
+    beingDeleted: () => new KeyVaultError(409, 'Conflict', 'Key is currently being deleted.'),
+    beingRecovered: () => new KeyVaultError(409, 'Conflict', 'Key is currently being recovered.'),
     operationNotSpecified: () => badParameter('Invalid key identifier or name'),
     // Nothing was ever seen of a managed HSM for either; a version that cannot be is one that is not there.
     unknownOperation: () => new KeyVaultError(404, 'NotFound', 'There is no such resource or operation.'),

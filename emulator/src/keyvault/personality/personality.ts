@@ -83,6 +83,8 @@ export interface Sayings {
   keyNotFound(view: View, name: string, about?: { version?: string; rotating?: boolean }): KeyVaultError
   deletedKeyNotFound(view: View, name: string): KeyVaultError
   nameInUse(name: string): KeyVaultError
+  beingDeleted(): KeyVaultError
+  beingRecovered(): KeyVaultError
   operationNotSpecified(): KeyVaultError
   /** A word that names nothing for this method in this version of the API. */
   unknownOperation(method: string, word: string): KeyVaultError

@@ -52,6 +52,10 @@ export const vaultPersonality: Personality = {
         `Key ${name} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the key can only be recovered or purged.`,
         { innerCode: 'ObjectIsDeletedButRecoverable' },
       ),
+    beingDeleted: () =>
+      new KeyVaultError(409, 'Conflict', 'Key is currently being deleted.', { innerCode: 'ObjectIsBeingDeleted' }),
+    beingRecovered: () =>
+      new KeyVaultError(409, 'Conflict', 'Key is currently being recovered.', { innerCode: 'ObjectIsBeingRecovered' }),
     operationNotSpecified: () => badParameter('Operation not specified'),
     unknownOperation,
     // What is not 32 hex digits is taken for the name of an operation.

@@ -5,6 +5,7 @@ import { forbidden } from '../errors.ts'
 import { keyId } from '../personality/views.ts'
 import { settleUpdate } from '../rules/export-rules.ts'
 import { settleKeyOps } from '../rules/key-types.ts'
+import { lifecycleOf } from '../rules/lifecycle.ts'
 import { keyStoreOf, SECONDS_PER_DAY } from '../rules/vault-rules.ts'
 import { type KeyVersion, withVersion } from '../state.ts'
 import { readUpdate } from './bodies.ts'
@@ -79,14 +80,26 @@ export function remove(call: Call): Reply {
   const key = requireKey(call)
   const deletedDate = epochSeconds(call.parts.ctx.clock)
   const scheduledPurgeDate = deletedDate + call.vault.softDeleteRetentionInDays * SECONDS_PER_DAY
-  const deleted = { ...key, deleted: { deletedDate, scheduledPurgeDate } }
+  const settled = settledIn(call, 'deletionDelayMs')
+  const deleted = {
+    ...key,
+    deleted: { deletedDate, scheduledPurgeDate, ...(settled === undefined ? {} : { settledAt: settled }) },
+  }
   call.parts.keys.put(deleted)
   journalDone(call, 'deleteKey', `${call.origin}/keys/${key.name}`, `${key.name} was deleted; it can be recovered.`)
   return ok(call.personality.deletedKeyBundle(call, deleted))
 }
 
+/** When the fault plan lets what a vault begins now be over; undefined: at once. */
+function settledIn(call: Call, delay: 'deletionDelayMs' | 'recoveryDelayMs'): number | undefined {
+  const { clock, faults } = call.parts.ctx
+  const wait = faults.keyVault?.[delay] ?? 0
+  return wait > 0 && call.vault.kind === 'vault' ? clock.now() + wait : undefined
+}
+
 export function listDeleted(call: Call): Reply {
-  const keys = call.parts.keys.list(call.vault.host).filter(({ deleted }) => deleted !== undefined)
+  const now = call.parts.ctx.clock.now()
+  const keys = call.parts.keys.list(call.vault.host).filter((key) => lifecycleOf(key, now) === 'deleted')
   return listPage(
     call,
     keys,
@@ -100,8 +113,9 @@ export function getDeleted(call: Call): Reply {
 }
 
 export function recover(call: Call): Reply {
-  const { deleted: _, ...key } = requireDeletedKey(call)
-  call.parts.keys.put(key)
+  const { deleted, ...key } = requireDeletedKey(call)
+  const recoveredAt = settledIn(call, 'recoveryDelayMs')
+  call.parts.keys.put(recoveredAt === undefined ? key : { ...key, deleted: { ...deleted!, recoveredAt } })
   journalDone(call, 'recoverKey', `${call.origin}/keys/${key.name}`, `${key.name} was recovered.`)
   return ok(call.personality.keyBundle(call, key, key.versions.at(-1)!))
 }

@@ -1,4 +1,6 @@
 import type { Call } from '../call.ts'
+import type { KeyVaultError } from '../errors.ts'
+import { lifecycleOf } from '../rules/lifecycle.ts'
 import { type KeyRecord, type KeyVersion, versionOf } from '../state.ts'
 
 /** The live key and version that a call names; 404 in the personality's words otherwise. */
@@ -18,12 +20,20 @@ export function requireKey(call: Call, about: { rotating?: boolean } = {}): KeyR
   throw call.personality.says.keyNotFound(call, name, about)
 }
 
-/** The deleted key. `or`: which complaint there is otherwise. */
+/** The deleted key; one that is only on its way there or back is not found. */
 export function requireDeletedKey(call: Call): KeyRecord {
   const { name = '' } = call.target
   const key = call.parts.keys.find(call.vault.host, name)
-  if (key?.deleted !== undefined) return key
+  if (key !== undefined && lifecycleOf(key, call.parts.ctx.clock.now()) === 'deleted') return key
   throw call.personality.says.deletedKeyNotFound(call, name)
+}
+
+/** The complaint about a key whose name a deleted one still has. */
+export function nameTaken(call: Call, key: KeyRecord): KeyVaultError {
+  const { says } = call.personality
+  const lifecycle = lifecycleOf(key, call.parts.ctx.clock.now())
+  if (lifecycle === 'deleting') return says.beingDeleted()
+  return lifecycle === 'recovering' ? says.beingRecovered() : says.nameInUse(key.name)
 }
 
 /** Writes to the journal what was done to a key. */

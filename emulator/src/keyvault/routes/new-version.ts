@@ -8,7 +8,7 @@ import { settleKeyOps, settleKeySpec } from '../rules/key-types.ts'
 import { keyStoreOf } from '../rules/vault-rules.ts'
 import type { KeyRecord, KeyVersion } from '../state.ts'
 import { type CommonFields, readCreate, readImport } from './bodies.ts'
-import { journalDone } from './lookup.ts'
+import { journalDone, nameTaken } from './lookup.ts'
 
 /** Create and import: two of the three ways to a new version of a key; the third is its rotation. */
 
@@ -45,7 +45,7 @@ function addNewVersion(
   const name = call.target.name!
   const version = newVersion(call, made, keyOps, fields)
   const key = call.parts.keys.addVersion(host, name, version, made.material, (current) => {
-    if (current?.deleted !== undefined) throw call.personality.says.nameInUse(name)
+    if (current?.deleted !== undefined) throw nameTaken(call, current)
     const rule = settleExport(call, fields, { kty: made.kty, keyOps }, current)
     const base: KeyRecord = current ?? { host, name, exportable: rule.exportable, versions: [] }
     return { ...base, ...rule, versions: [...base.versions, version] }
@@ -96,5 +96,6 @@ function settleExport(
 const existing = (call: Call) => call.parts.keys.find(call.vault.host, call.target.name!)
 
 function refuseDeleted(call: Call): void {
-  if (existing(call)?.deleted !== undefined) throw call.personality.says.nameInUse(call.target.name!)
+  const key = existing(call)
+  if (key?.deleted !== undefined) throw nameTaken(call, key)
 }
