@@ -38,6 +38,8 @@ export interface KeyVersion {
   readonly created: number
   readonly updated: number
   readonly tags?: Readonly<Record<string, string>>
+  /** Brought from outside; absent: made here. */
+  readonly imported?: true
 }
 
 export type KeyType = 'RSA' | 'RSA-HSM' | 'EC' | 'EC-HSM' | 'oct-HSM'
