@@ -43,7 +43,10 @@ function addNewVersion(
 ): Reply {
   const { host } = call.vault
   const name = call.target.name!
-  const version = newVersion(call, made, keyOps, fields)
+  const version: KeyVersion = {
+    ...newVersion(call, made, keyOps, fields),
+    ...(operation === 'importKey' ? { imported: true as const } : {}),
+  }
   const key = call.parts.keys.addVersion(host, name, version, made.material, (current) => {
     if (current?.deleted !== undefined) throw nameTaken(call, current)
     const rule = settleExport(call, fields, { kty: made.kty, keyOps }, current)
