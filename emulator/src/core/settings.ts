@@ -1,3 +1,5 @@
+import type { EvaluationSettings } from '@skerry/guest/wire'
+
 /**
  * How this instance behaves where Azure can be set up in more than one way, or where Microsoft's own pages disagree.
  * Each default is what live Azure was seen to do, or the reason beside it.
@@ -13,8 +15,11 @@ export interface Settings {
   readonly eventWebhook?: string
 }
 
-/** The points of the release policy on which Microsoft's pages disagree ("Azure Key Vault secure key release policy grammar"). */
-export interface ReleasePolicySettings {
+/**
+ * The points of the release policy on which Microsoft's pages disagree ("Azure Key Vault secure key release policy
+ * grammar"). The reasons at length: decisions/release-policy-settings.md.
+ */
+export interface ReleasePolicySettings extends Required<EvaluationSettings> {
   /**
    * The grammar names seven operators, while its text says that only `equals` works in the first iteration.
    * `all`: the grammar is the contract. With `equals-only` a condition with another operator is never met.

@@ -15,6 +15,11 @@ export function kindOf(value: unknown): string {
   return Array.isArray(value) ? 'an array' : typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }
 
+/** Whether a number is what the JSON said, and not only the nearest that a double holds. */
+export function isExact(value: number): boolean {
+  return Math.abs(value) <= Number.MAX_SAFE_INTEGER
+}
+
 export function requireObject(value: unknown, code: string, at: string): JsonObject {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject
   throw new WireError(code, `${at || 'the document'} must be an object, it is ${kindOf(value)}`, at)

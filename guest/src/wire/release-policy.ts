@@ -1,6 +1,15 @@
 import { decodeBase64Url, decodeUtf8, encodeBase64Url, encodeUtf8 } from './bytes.ts'
 import { WireError } from './errors.ts'
-import { type JsonObject, kindOf, pointer, refuseUnknown, requireArray, requireObject, requireText } from './json.ts'
+import {
+  isExact,
+  type JsonObject,
+  kindOf,
+  pointer,
+  refuseUnknown,
+  requireArray,
+  requireObject,
+  requireText,
+} from './json.ts'
 
 /**
  * The key release policy, in the form that crosses the wire.
@@ -156,8 +165,11 @@ function requireOperand(operator: ClaimOperator, value: unknown, code: string, a
 }
 
 function requireClaimValue(value: unknown, code: string, at: string): ClaimValue {
-  if (typeof value === 'string' || typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value)))
-    return value
+  if (typeof value === 'string' || typeof value === 'boolean') return value
+  if (typeof value === 'number') {
+    if (isExact(value)) return value
+    throw new WireError(code, `${at} is a number beyond 2^53 - 1, which JSON does not carry: write it as a string`, at)
+  }
   throw new WireError(code, `${at} must be a string, a number or a boolean, it is ${kindOf(value)}`, at)
 }
 

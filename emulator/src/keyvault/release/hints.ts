@@ -1,4 +1,4 @@
-import type { ConditionDecision } from '@skerry/guest/wire'
+import type { ConditionDecision, EvaluationSettings } from '@skerry/guest/wire'
 
 /** What a person would do about a claim that did not meet the policy. */
 const HINTS: Readonly<Record<string, string>> = {
@@ -17,7 +17,19 @@ const HINTS: Readonly<Record<string, string>> = {
   iss: 'Attest with one of the attestation providers that the policy names, or import the key for this one.',
 }
 
-export function hintFor({ claim, found }: Pick<ConditionDecision, 'claim' | 'found'>): string {
+/** About a condition that would hold, had this instance not been told otherwise. */
+const SETTING_HINTS: Readonly<Record<keyof EvaluationSettings, string>> = {
+  operators:
+    'This instance knows no operator but equals (setting releasePolicy.operators). Write the condition with it.',
+  nesting: 'This instance takes no groups within groups (setting releasePolicy.nesting). Write the policy without.',
+  trailingSlash:
+    'They differ in a final slash, which counts here (setting releasePolicy.trailingSlash). Name the authority as its tokens do.',
+  coercion:
+    'They differ in their JSON type, which counts here (setting releasePolicy.coercion). Write the value as the token has it.',
+}
+
+export function hintFor({ claim, found, refusedBy }: Pick<ConditionDecision, 'claim' | 'found' | 'refusedBy'>): string {
+  if (refusedBy !== undefined) return SETTING_HINTS[refusedBy]
   const hint = HINTS[claim]
   if (hint !== undefined) return hint
   const report = claim.startsWith('x-ms-sevsnpvm-')

@@ -238,7 +238,7 @@ describe('a key stays when the token cannot be verified', () => {
       message: 'Target environment attestation statement cannot be verified.',
       innererror: { code: 'AccessDenied' },
     })
-    expect(lastRelease()?.conditions?.at(-1)).toMatchObject({ name: condition, met: false })
+    expect(lastRelease()?.conditions?.filter(({ met }) => !met)).toMatchObject([{ name: condition }])
   }
 
   it('because it is not a token', () => expectRefused('junk', 'token'))
@@ -296,7 +296,7 @@ describe('a key stays before its token is even looked at', () => {
     expect(answer.status).toBe(403)
     expect(answer.json.error.innererror).toEqual({ code: 'ForbiddenByRbac' })
     expect(answer.json.error.message).toContain("Action: 'Microsoft.KeyVault/vaults/keys/release/action'\r\n")
-    expect(lastRelease()?.action).toContain('Microsoft.KeyVault/vaults/keys/release/action')
+    expect(JSON.stringify(lastRelease())).toContain('Microsoft.KeyVault/vaults/keys/release/action')
   })
 
   it('when it is disabled', async () => {
@@ -310,7 +310,7 @@ describe('a key stays before its token is even looked at', () => {
     await createKey(`${STANDARD_VAULT}/keys/k`, { kty: 'EC' })
     const answer = await world.call('POST', `${STANDARD_VAULT}/keys/k/release`, { target: await world.issuer.sign() })
     expect(answer.status).toBe(403)
-    expect(lastRelease()?.conditions).toMatchObject([{ name: 'key.exportable', met: false }])
+    expect(lastRelease()?.conditions?.filter(({ met }) => !met)).toMatchObject([{ name: 'key.exportable' }])
   })
 
   it('when it is deleted or was never there', async () => {

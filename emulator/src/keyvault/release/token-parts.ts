@@ -1,0 +1,35 @@
+/** A JWT in compact form (RFC 7515 section 7.1, RFC 7519), taken apart and not yet verified. */
+export interface ParsedToken {
+  readonly header: Readonly<Record<string, unknown>>
+  readonly claims: Readonly<Record<string, unknown>>
+}
+
+/** In characters. An attestation token of Azure has less than 20,000. */
+export const LARGEST_TOKEN = 256 * 1024
+
+/** The parts of a token, or in a few words why it has none. */
+export function parseToken(token: string): ParsedToken | { readonly problem: string } {
+  if (token.length > LARGEST_TOKEN) return { problem: `longer than ${LARGEST_TOKEN} characters` }
+  const parts = token.split('.', 6)
+  if (parts.length === 5) return { problem: 'an encrypted JWT (JWE)' }
+  if (parts.length !== 3) return { problem: 'something else' }
+  const header = jsonObject(parts[0]!)
+  if (header === undefined) return { problem: 'a header that is no JSON object' }
+  if (header.b64 === false) return { problem: 'a payload that is not encoded (RFC 7797)' }
+  const claims = jsonObject(parts[1]!)
+  if (claims !== undefined) return { header, claims }
+  const nested = typeof header.cty === 'string' && header.cty.toUpperCase() === 'JWT'
+  return { problem: nested ? 'a JWT in a JWT' : 'a payload that is no JSON object' }
+}
+
+function jsonObject(part: string): Readonly<Record<string, unknown>> | undefined {
+  if (!/^[A-Za-z0-9_-]+$/.test(part)) return undefined
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(part, 'base64url'))
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  } catch {
+    // No JSON, or no UTF-8.
+  }
+  return undefined
+}
