@@ -1,5 +1,6 @@
+import { hash } from 'node:crypto'
 import { createLocalJWKSet, decodeJwt, errors, type JSONWebKeySet, type JWTPayload, jwtVerify } from 'jose'
-import type { EmulatorContext } from '../core/index.ts'
+import { type EmulatorContext, epochSeconds, remembered } from '../core/index.ts'
 
 /** The caller of a resource, as its access token says. */
 export interface Principal {
@@ -27,12 +28,22 @@ export interface TokenVerifier {
    * The principal of the request's bearer token, which must be signed by the tenant, for one of `audiences` (a trailing
    * slash does not matter), and valid now. Throws TokenError.
    */
-  verify(request: Request, audiences: readonly string[]): Promise<Principal>
+  verify(request: { readonly headers: Pick<Headers, 'get'> }, audiences: readonly string[]): Promise<Principal>
 }
 
 /** Metadata and keys are asked for again after this long, and when a key id is not among them (but not in a row). */
 const METADATA_LIFETIME_MS = 24 * 3600 * 1000
 const REFRESH_COOLDOWN_MS = 30_000
+
+/** Tokens whose signature is not computed again. */
+const MOST_VERIFIED = 1000
+
+/** A token with a good signature and all its claims; whether it is valid now, and for whom, is looked at each time. */
+interface VerifiedToken {
+  readonly payload: JWTPayload
+  /** The keys that it was verified with; once the tenant's keys were fetched anew, it is verified anew. */
+  readonly keys: TenantKeys
+}
 
 interface TenantKeys {
   readonly issuer: string
@@ -61,9 +72,28 @@ export function createTokenVerifier(ctx: EmulatorContext): TokenVerifier {
     return fetching
   }
 
+  /** By the token's SHA-256, so that no token is kept. */
+  const verified = new Map<string, VerifiedToken>()
+
   const verifyToken = async (token: string, audiences: readonly string[]): Promise<JWTPayload> => {
-    const claimed = readUnverified(token)
     const keys = await tenantKeys(METADATA_LIFETIME_MS)
+    const digest = hash('sha256', token, 'base64url')
+    const known = verified.get(digest)
+    if (known?.keys === keys) {
+      requireValidNow(known.payload, audiences, epochSeconds(ctx.clock))
+      return known.payload
+    }
+    const { payload, keys: used } = await verifySignature(token, keys, audiences)
+    verified.delete(digest)
+    return remembered(verified, digest, MOST_VERIFIED, () => ({ payload, keys: used })).payload
+  }
+
+  const verifySignature = async (
+    token: string,
+    keys: TenantKeys,
+    audiences: readonly string[],
+  ): Promise<VerifiedToken> => {
+    const claimed = readUnverified(token)
     // Looked at before the signature: a token of another tenant is told so, not that its signature is bad.
     if (claimed.iss !== keys.issuer) {
       throw new TokenError('issuer', `issuer ${keys.issuer} wanted`, String(claimed.iss))
@@ -71,19 +101,19 @@ export function createTokenVerifier(ctx: EmulatorContext): TokenVerifier {
     const options = {
       algorithms: ['RS256'],
       issuer: keys.issuer,
-      audience: [...new Set(audiences.flatMap((audience) => [audience, audience.replace(/\/+$/, '')]))],
+      audience: audiences.flatMap(spellings),
       requiredClaims: ['exp', 'nbf', 'oid', 'appid', 'tid'],
       currentDate: new Date(ctx.clock.now()),
     }
     try {
-      return (await jwtVerify(token, keys.jwks, options)).payload
+      return { payload: (await jwtVerify(token, keys.jwks, options)).payload, keys }
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw tokenErrorOf(error, claimed)
     }
     // The tenant may have a new key since.
     const renewed = await tenantKeys(REFRESH_COOLDOWN_MS)
     try {
-      return (await jwtVerify(token, renewed.jwks, options)).payload
+      return { payload: (await jwtVerify(token, renewed.jwks, options)).payload, keys: renewed }
     } catch (error) {
       throw tokenErrorOf(error, claimed)
     }
@@ -110,6 +140,19 @@ function readUnverified(token: string): JWTPayload {
   } catch {
     throw new TokenError('malformed', 'the bearer token is not a JWT')
   }
+}
+
+const spellings = (audience: string): string[] => [audience, audience.replace(/\/+$/, '')]
+
+/** What of a verified token depends on when and where it is shown. */
+function requireValidNow(payload: JWTPayload, audiences: readonly string[], now: number): void {
+  const { aud = [], exp = 0, nbf = 0 } = payload
+  const meant = typeof aud === 'string' ? [aud] : aud
+  if (!audiences.some((audience) => spellings(audience).some((spelling) => meant.includes(spelling)))) {
+    throw new TokenError('audience', 'the token is for another audience', audienceText(payload))
+  }
+  if (nbf > now) throw new TokenError('notYetValid', 'the token is not valid yet', String(nbf))
+  if (exp <= now) throw new TokenError('expired', 'the token is expired', String(exp))
 }
 
 function tokenErrorOf(error: unknown, claimed: JWTPayload): unknown {

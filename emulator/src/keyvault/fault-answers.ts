@@ -33,11 +33,13 @@ const BACKDATED_MS = 300_000
 /**
  * Refuses a token that was issued before the plan's revocation, with the claims challenge of continuous access evaluation
  * (Microsoft identity platform, "Claims challenges, claims requests and client capabilities"): the client is to come back
- * with a token whose `nbf` is not before it. `issuedAt` in seconds since the epoch, as the token has it.
+ * with a token whose `nbf` is not before it. `readIssuedAt` gives seconds since the epoch, as the token has it.
  */
-export function requireUnrevoked({ faults }: EmulatorContext, issuedAt: number | undefined): void {
+export function requireUnrevoked({ faults }: EmulatorContext, readIssuedAt: () => number | undefined): void {
   const revokedBefore = faults.keyVault?.tokensRevokedBefore
-  if (revokedBefore === undefined || (issuedAt !== undefined && issuedAt * 1000 + BACKDATED_MS >= revokedBefore)) return
+  if (revokedBefore === undefined) return
+  const issuedAt = readIssuedAt()
+  if (issuedAt !== undefined && issuedAt * 1000 + BACKDATED_MS >= revokedBefore) return
   const value = String(Math.ceil(revokedBefore / 1000))
   const claims = Buffer.from(JSON.stringify({ access_token: { nbf: { essential: true, value } } })).toString('base64')
   const parameters = {

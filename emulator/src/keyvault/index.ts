@@ -1,12 +1,9 @@
-import type { EmulatorContext, Service } from '../core/index.ts'
+import { type EmulatorContext, type Service, toResponse } from '../core/index.ts'
 import type { TokenVerifier } from '../entra/index.ts'
 import type { Authorizer } from '../rbac/index.ts'
 import { createAuthorize } from './authorize.ts'
-import { createBackupBlobs } from './crypto/backup-blob.ts'
-import { createLocalRbac } from './local-rbac/assignments.ts'
-import { createAttestationTokens } from './release/attestation-token.ts'
+import { keyVaultParts } from './parts.ts'
 import { createRequestHandler } from './service.ts'
-import { createKeyState } from './state.ts'
 
 export interface KeyVaultOptions {
   readonly tokens: TokenVerifier
@@ -19,22 +16,23 @@ export interface KeyVaultOptions {
  * kept in the store with its private part, and leaves only wrapped, to whom its release policy allows.
  */
 export function createKeyVaultService(ctx: EmulatorContext, { tokens, authorizer }: KeyVaultOptions): Service {
-  const localRbac = createLocalRbac(ctx)
-  const handle = createRequestHandler({
-    ctx,
-    keys: createKeyState(ctx.store, ctx.clock),
-    localRbac,
-    attestationTokens: createAttestationTokens(ctx),
-    backups: createBackupBlobs(ctx),
+  const parts = keyVaultParts(ctx)
+  const answer = createRequestHandler({
+    ...parts,
     tokens,
-    authorize: createAuthorize({ authorizer, localRbac }),
+    authorize: createAuthorize({ authorizer, localRbac: parts.localRbac }),
   })
   return {
     name: 'keyvault',
     hosts: ['*.vault.azure.net', '*.managedhsm.azure.net'],
-    handle: (request) => handle(request),
+    handle: async (request) => toResponse(await answer(request)),
+    answer,
   }
 }
 
+export { createVaultContents, type VaultContents } from './contents.ts'
+export { KeyVaultError } from './errors.ts'
+export { isAddressRange } from './firewall.ts'
 export { createLocalRbac } from './local-rbac/assignments.ts'
 export { CRYPTO_SERVICE_RELEASE_USER, LOCAL_ROLES } from './local-rbac/roles.ts'
+export type { KeyRecord, KeyVersion } from './state.ts'

@@ -1,5 +1,5 @@
 import { decodeJwt } from 'jose'
-import type { RoleAssignmentRecord, VaultRecord } from '../core/index.ts'
+import type { PlainAnswer, PlainRequest, RoleAssignmentRecord, VaultRecord } from '../core/index.ts'
 import { COLLECTIONS } from '../core/index.ts'
 import { type Principal, TokenError, type TokenVerifier } from '../entra/index.ts'
 import { readApiVersion } from './api-version.ts'
@@ -25,8 +25,8 @@ export interface ServiceParts extends Parts {
  * One request, in the order in which the real service looks at it: the token (before the body, so that a client's first
  * empty request gets its challenge), what is asked, whether the caller may, and only then the body.
  */
-export function createRequestHandler(parts: ServiceParts): (request: Request) => Promise<Response> {
-  const vaults = parts.ctx.store.collection<VaultRecord>(COLLECTIONS.vaults)
+export function createRequestHandler(parts: ServiceParts): (request: PlainRequest) => Promise<PlainAnswer> {
+  const vaults = parts.ctx.store.shared<VaultRecord>(COLLECTIONS.vaults)
   const throttle = createThrottle(parts.ctx)
   return async (request) => {
     const url = new URL(request.url)
@@ -41,21 +41,18 @@ export function createRequestHandler(parts: ServiceParts): (request: Request) =>
  * On Azure the name of a vault that does not exist does not resolve. A proxy cannot say that; 404 is what a client gives
  * up on at once, where it would retry a 5xx.
  */
-function noSuchVault(hostname: string): Response {
-  return Response.json(
-    {
-      error: {
-        code: 'SkerryVaultNotFound',
-        message: `There is no vault ${hostname}; on Azure its name does not resolve.`,
-      },
-    },
-    { status: 404 },
-  )
+function noSuchVault(hostname: string): PlainAnswer {
+  const message = `There is no vault ${hostname}; on Azure its name does not resolve.`
+  return {
+    status: 404,
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ error: { code: 'SkerryVaultNotFound', message } }),
+  }
 }
 
 class Exchange {
   private readonly parts: ServiceParts
-  private readonly request: Request
+  private readonly request: PlainRequest
   private readonly url: URL
   private readonly vault: VaultRecord
   private readonly personality: Personality
@@ -64,7 +61,7 @@ class Exchange {
   private target: Target | undefined
   private assignment: RoleAssignmentRecord | undefined
 
-  constructor(parts: ServiceParts, request: Request, url: URL, vault: VaultRecord) {
+  constructor(parts: ServiceParts, request: PlainRequest, url: URL, vault: VaultRecord) {
     this.parts = parts
     this.request = request
     this.url = url
@@ -76,11 +73,11 @@ class Exchange {
     this.method = (override ?? request.method).toUpperCase()
   }
 
-  async answer(throttle: (vault: VaultRecord) => void): Promise<Response> {
+  async answer(throttle: (vault: VaultRecord) => void): Promise<PlainAnswer> {
     try {
       const principal = await this.authenticate()
       if (principal === undefined) return this.challenge()
-      requireUnrevoked(this.parts.ctx, this.issuedAt())
+      requireUnrevoked(this.parts.ctx, () => this.issuedAt())
       throttle(this.vault)
       const reply = await this.serve(principal)
       return this.respond(reply.status, reply.body === undefined ? null : this.personality.write(reply.body))
@@ -182,11 +179,11 @@ class Exchange {
     }
   }
 
-  private challenge(): Response {
+  private challenge(): PlainAnswer {
     return this.respond(401, this.personality.challengeBody(this.method))
   }
 
-  private refuse(thrown: unknown): Response {
+  private refuse(thrown: unknown): PlainAnswer {
     const error =
       thrown instanceof KeyVaultError
         ? thrown
@@ -213,27 +210,22 @@ class Exchange {
     })
   }
 
-  private respond(status: number, body: string | null, more: Readonly<Record<string, string>> = {}): Response {
-    const headers = new Headers(
-      this.personality.headers({
-        vault: this.vault,
-        method: this.method,
-        status,
-        requestId: this.requestId,
-        clientRequestId: this.request.headers.get('x-ms-client-request-id') ?? undefined,
-        assignment: this.assignment,
-      }),
-    )
+  private respond(status: number, body: string | null, more: Readonly<Record<string, string>> = {}): PlainAnswer {
+    const headers = this.personality.headers({
+      vault: this.vault,
+      method: this.method,
+      status,
+      requestId: this.requestId,
+      clientRequestId: this.request.headers.get('x-ms-client-request-id') ?? undefined,
+      assignment: this.assignment,
+    })
     if (status === 401) {
       const authorization = `https://login.microsoftonline.com/${this.vault.tenantId}`
-      headers.set(
-        'WWW-Authenticate',
-        `Bearer authorization="${authorization}", resource="${this.personality.audience}"`,
-      )
+      headers['WWW-Authenticate'] = `Bearer authorization="${authorization}", resource="${this.personality.audience}"`
     }
-    for (const [name, value] of Object.entries(more)) headers.set(name, value)
-    if (status === 204) headers.delete('Content-Type')
-    return new Response(body, { status, headers })
+    Object.assign(headers, more)
+    if (status === 204) delete headers['Content-Type']
+    return { status, headers, body }
   }
 }
 

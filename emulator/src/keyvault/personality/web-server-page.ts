@@ -1,3 +1,5 @@
+import type { PlainAnswer } from '../../core/index.ts'
+
 /**
  * What stands before a vault is a web server with rules of its own: a path with one of these characters, decoded, never
  * reaches the service (ASP.NET, "requestPathInvalidCharacters", whose default these are; a percent sign was seen to be
@@ -15,14 +17,14 @@ export function isRefusedByWebServer(pathname: string): boolean {
 }
 
 /** Headers of that answer are the web server's, too: no `x-ms-*` among them. */
-export function webServerPage(): Response {
+export function webServerPage(): PlainAnswer {
   const headers = {
     'Cache-Control': 'private',
     'Content-Type': 'text/html; charset=utf-8',
     'X-Content-Type-Options': 'nosniff',
     'Strict-Transport-Security': 'max-age=31536000;includeSubDomains',
   }
-  return new Response(PAGE, { status: 400, headers })
+  return { status: 400, headers, body: PAGE }
 }
 
 const PAGE = [
