@@ -1,56 +1,47 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ContainerGroups, createContainerGroups, defaultImages, type ImageCatalogue } from './aci/index.ts'
-import { createArmService, seedSubscription } from './arm/index.ts'
-import { createControl } from './control/routes.ts'
+import { type ContainerGroups, defaultImages, type ImageCatalogue } from './aci/index.ts'
 import {
   type Clock,
-  COLLECTIONS,
   cacheDirectory,
-  createDispatcher,
   createSeed,
   DEFAULT_SETTINGS,
   type Dispatcher,
   directoryFiles,
-  directoryKeyCache,
-  disposableFiles,
   type EmulatorContext,
   type Faults,
-  type InternalFetch,
-  keyCacheOver,
+  type Journal,
   lockDataDirectory,
   memoryFiles,
   NO_FAULTS,
   openAuthority,
   openJournal,
-  openStore,
-  outsideFetch,
-  plantSeed,
   ROOT_FILE,
   releasedAtExit,
   runtimeDirectory,
   type Seed,
-  type Service,
   type Settings,
   systemClock,
   systemRandom,
-  withMachineKeys,
 } from './core/index.ts'
 import { type InstanceCredential, instanceCredential } from './doors/credential.ts'
 import { clientEnvironment } from './doors/environment.ts'
-import { emulatedHostNames } from './doors/host-names.ts'
 import { createWireDoor, type WireDoor } from './doors/wire.ts'
-import { createEntraService, createTokenVerifier } from './entra/index.ts'
-import { createImdsService } from './imds/index.ts'
-import { createKdsService } from './kds/index.ts'
-import { createKeyVaultService } from './keyvault/index.ts'
-import { createMaaService } from './maa/index.ts'
-import { createProcessor } from './psp/index.ts'
 import type { VirtualProcessor } from './psp/types.ts'
-import { createAuthorizer } from './rbac/index.ts'
 import { type ConfidentialRunner, createRunner } from './run/index.ts'
 import { makeStateFolder } from './run/state-folder.ts'
+import { type RunningServices, startServices } from './services.ts'
+import { createGate } from './state/gate.ts'
+import {
+  ClockInUseError,
+  type OpenState,
+  openState,
+  StateBusyError,
+  type StateDocument,
+  StateExistsError,
+} from './state/index.ts'
+import { holdsState } from './state/places.ts'
 
 export interface EmulatorOptions {
   /** Where state, keys and journal are kept; absent: in memory, gone with the emulator. */
@@ -74,6 +65,13 @@ export interface EmulatorOptions {
   /** Default: `journal.jsonl` in the data directory. */
   readonly journalFile?: string
   readonly runner?: ConfidentialRunner
+  /**
+   * What the instance starts with, as `exportState` gave it; over `seed`. A data directory must not hold a state yet.
+   * @throws StateError, StateExistsError from `createEmulator`
+   */
+  readonly state?: StateDocument
+  /** The same from a file, as `skerry state export` wrote it. */
+  readonly stateFile?: string
   /** Directories that containers must find empty, beside the emulator's own: where its owner keeps secrets of the run. */
   readonly hidden?: readonly string[]
 }
@@ -92,6 +90,21 @@ export interface Emulator extends AsyncDisposable {
   hostNames(): string[]
   /** What of the confinement of containers does not work on this machine, in words. */
   notices(): Promise<readonly string[]>
+  /**
+   * Moves the clock forward: tokens, soft-delete windows, expiry and rotation with it. In a data directory the instance
+   * stays ahead by so much after a restart. Clients and TLS certificates stay with the machine's time.
+   * @param ms not negative
+   * @throws ClockInUseError while programs of others run on this time, unless forced
+   */
+  advance(ms: number, options?: { readonly force?: boolean }): Promise<void>
+  /** The whole state as one document of JSON. It holds every private key. */
+  exportState(): Promise<StateDocument>
+  /**
+   * Puts another state in the place of this one, whole or not at all; requests wait meanwhile. `context`, `psp` and
+   * `containerGroups` are others afterwards.
+   * @throws StateError, and StateBusyError while container groups or programs of `skerry run` run
+   */
+  importState(state: StateDocument): Promise<void>
   /** Ends containers and connections and closes the store. May be called twice. */
   close(): Promise<void>
 }
@@ -116,101 +129,115 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
   await using cleanup = new AsyncDisposableStack()
   if (dataDir !== undefined) cleanup.use(lockDataDirectory(dataDir))
 
-  const clock = options.clock ?? systemClock()
   const random = systemRandom()
-  const inData = (name: string) => (dataDir === undefined ? undefined : join(dataDir, name))
-  const journal = openJournal(clock, options.journalFile ?? inData('journal.jsonl'))
-  cleanup.defer(() => journal.close())
-  const store = openStore(inData('state.sqlite'))
-  cleanup.defer(() => store.close())
-  const keys = openKeys(dataDir, options.cacheDir ?? cacheDirectory(), (reason) => {
-    const summary = `${reason}: the keys of this machine are made anew at each start`
-    journal.write({ service: 'emulator', operation: 'cache', outcome: 'failed', summary })
-  })
-  const authorityFiles = dataDir === undefined ? memoryFiles() : directoryFiles(join(dataDir, 'authority'))
   const wall = systemClock()
+  const inData = (name: string) => (dataDir === undefined ? undefined : join(dataDir, name))
+  const open = (state?: StateDocument): Promise<OpenState> =>
+    openState({
+      dataDir,
+      state,
+      cacheDir: options.cacheDir ?? cacheDirectory(),
+      seed: { ...createSeed(random), ...options.seed },
+      clock: options.clock,
+      unusable: (reason) => noteUnusableCache(journal, reason),
+    })
+  // What is kept, and the services over it, change with an import; the journal, the authority and the door stay.
+  let kept: OpenState | undefined
+  const journal = openJournal(
+    { now: () => (kept?.clock ?? wall).now() },
+    options.journalFile ?? inData('journal.jsonl'),
+  )
+  cleanup.defer(() => journal.close())
+  kept = await open(await initialState(options))
+  cleanup.defer(() => kept?.[Symbol.dispose]())
+
+  const authorityFiles = dataDir === undefined ? memoryFiles() : directoryFiles(join(dataDir, 'authority'))
   const label = dataDir === undefined ? `in memory, process ${process.pid}` : lastOf(dataDir)
+  const { keys } = kept
   const authority = await openAuthority({ files: authorityFiles, keys, random, now: () => wall.now(), label })
-  const seed = await keptSeed(dataDir, { ...createSeed(random), ...options.seed })
-  plantSeed(store, seed)
-
-  const services: Service[] = []
-  const dispatcher = createDispatcher(services)
-  const fetch: InternalFetch = (request) => dispatcher.dispatch(request, { door: 'process' })
-  const faults = options.faults ?? NO_FAULTS
-  const settings: Settings = { ...DEFAULT_SETTINGS, ...options.settings }
-  const outside = outsideFetch(settings.authorities)
-  const context: EmulatorContext = {
-    clock,
-    store,
-    journal,
-    random,
-    keys,
-    authority,
-    faults,
-    settings,
-    seed,
-    fetch,
-    outside,
-  }
-
   const folder = dataDir ?? options.runtimeDir ?? temporaryFolder(cleanup)
   const caFile = dataDir === undefined ? writeCaFile(folder, authority.rootPem) : join(folder, 'authority', ROOT_FILE)
   const credential = instanceCredential(random.bytes(32))
-  const psp = createProcessor(context)
-  const tokens = createTokenVerifier(context)
-  const authorizer = createAuthorizer(context)
   const runner =
     options.runner ??
     createRunner({
       hidden: madeAll([folder, options.cacheDir ?? cacheDirectory(), runtimeDirectory(), ...(options.hidden ?? [])]),
       stateDir: folder,
-      onFault: (error) => noteFirmwareFault(context, error),
+      onFault: (error) => noteFirmwareFault(journal, error),
     })
-  const hostNames = () => emulatedHostNames(store)
   let door: WireDoor | undefined
   let port: number | undefined
   const proxyUrl = (groupId?: string) => {
     if (port === undefined) throw new Error('the emulator does not listen yet: call listen() first')
     return `http://${credential.userInfo(groupId)}@127.0.0.1:${port}`
   }
-  const workDir = join(folder, 'groups')
-  // What a killed process left of its groups; this one has the lock.
-  rmSync(workDir, { recursive: true, force: true })
-  const containerGroups = createContainerGroups(context, {
-    workDir,
-    psp,
-    runner,
-    images: options.images ?? defaultImages(),
-    clientEnvironment: {
-      caFile,
-      proxyUrl,
-      hostNames,
-      watchHostNames: (changed) => store.watch([COLLECTIONS.vaults, COLLECTIONS.attestationProviders], changed),
-      accept: (groupId, socket, meant) => {
-        if (door === undefined) socket.destroy()
-        else door.attachGroup(groupId)(socket, meant)
+  const start = ({ store, keys, clock, seed }: OpenState): RunningServices =>
+    startServices({
+      parts: {
+        clock,
+        store,
+        journal,
+        random,
+        keys,
+        authority,
+        faults: options.faults ?? NO_FAULTS,
+        settings: { ...DEFAULT_SETTINGS, ...options.settings },
+        seed,
       },
-    },
-  })
-  cleanup.defer(() => containerGroups.close())
-  services.push(
-    createEntraService(context),
-    createImdsService(context, { psp }),
-    createKdsService(context, { psp }),
-    createMaaService(context, { psp }),
-    createKeyVaultService(context, { tokens, authorizer }),
-    createArmService(context, { tokens, authorizer, containerGroups }),
-  )
-  seedSubscription(context)
+      folder,
+      caFile,
+      images: options.images ?? defaultImages(),
+      runner,
+      proxyUrl,
+      door: () => door,
+      control: { dataDir, instance: { offsetMs: () => kept!.offsetMs(), advance, exportState, importState } },
+    })
+  let running = start(kept)
+  cleanup.defer(() => running[Symbol.asyncDispose]())
+  const gate = createGate(() => running.dispatcher, wall)
+
+  async function advance(ms: number, { force = false } = {}): Promise<void> {
+    const depend = running.dependents()
+    if (depend.length > 0 && !force) throw new ClockInUseError(depend)
+    await kept!.advance(ms)
+    noteAdvance(journal, ms)
+  }
+  async function exportState(): Promise<StateDocument> {
+    const { stateOf } = await import('./state/export.ts')
+    return await stateOf(kept!, wall.now())
+  }
+  async function importState(json: StateDocument): Promise<void> {
+    const [{ checkState }, { announceImport }] = await Promise.all([
+      import('./state/check.ts'),
+      import('./state/import.ts'),
+    ])
+    const state = checkState(json)
+    await gate.alone(async () => {
+      const depend = running.dependents()
+      if (depend.length > 0) throw new StateBusyError(`these run on the present state: ${depend.join(', ')}`)
+      if (dataDir !== undefined) await announceImport(dataDir, state)
+      // In memory the new state is whole before the old one is let go.
+      const next = dataDir === undefined ? await open(state) : undefined
+      await running[Symbol.asyncDispose]()
+      kept![Symbol.dispose]()
+      kept = next ?? (await open())
+      running = start(kept)
+      journal.write({
+        service: 'emulator',
+        operation: 'import',
+        outcome: 'done',
+        summary: 'Another state was imported.',
+      })
+    })
+  }
 
   const openDoor = (): WireDoor =>
     createWireDoor({
-      dispatcher,
+      dispatcher: gate.dispatcher,
       authority,
       journal,
       credential,
-      control: createControl({ context, psp, hostNames, dataDir }),
+      control: (request) => running.control(request),
     })
   const endpoint = (listening: WireDoor, at: number): WireEndpoint => {
     const stop = async () => {
@@ -223,44 +250,60 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
       proxyUrl: proxyUrl(),
       caPem: authority.rootPem,
       caFile,
-      environment: clientEnvironment({ proxyUrl: proxyUrl(), caFile, seed }),
+      environment: clientEnvironment({ proxyUrl: proxyUrl(), caFile, seed: running.context.seed }),
       stop,
       [Symbol.asyncDispose]: stop,
     }
   }
 
-  const open = cleanup.move()
-  const close = () => open.disposeAsync()
+  const life = cleanup.move()
+  const close = () => life.disposeAsync()
   return {
-    context,
-    dispatcher,
-    psp,
-    containerGroups,
+    get context() {
+      return running.context
+    },
+    get psp() {
+      return running.psp
+    },
+    get containerGroups() {
+      return running.containerGroups
+    },
+    dispatcher: gate.dispatcher,
     caFile,
     credential,
-    hostNames,
+    hostNames: () => running.hostNames(),
     notices: async () => (await runner.capabilities()).notices,
     async listen({ port: wanted = 0 } = {}) {
       if (door !== undefined) throw new Error('the emulator listens already')
       const opening = openDoor()
       port = await opening.listen(wanted)
       door = opening
-      open.defer(() => opening.close())
+      life.defer(() => opening.close())
       // What ran when the last process with this data directory ended runs again, as after a restart of the platform.
-      if (dataDir !== undefined) await containerGroups.resume()
+      if (dataDir !== undefined) await running.containerGroups.resume()
       return endpoint(opening, port)
     },
+    advance,
+    exportState,
+    importState,
     close,
     [Symbol.asyncDispose]: close,
   }
 }
 
-/** RSA keys that take long to make belong to the machine; those of an instance without a directory do, whatever their size. */
-function openKeys(dataDir: string | undefined, cacheDir: string, unusable: (reason: string) => void) {
-  const machine = keyCacheOver(disposableFiles(join(cacheDir, 'keys'), unusable))
-  return dataDir === undefined
-    ? withMachineKeys(keyCacheOver(memoryFiles()), machine, 2048)
-    : withMachineKeys(directoryKeyCache(join(dataDir, 'keys')), machine, 3072)
+/** What to start with, if anything was given; in a data directory it is in place then. */
+async function initialState({ state, stateFile, dataDir }: EmulatorOptions): Promise<StateDocument | undefined> {
+  if (state === undefined && stateFile === undefined) return undefined
+  const [{ checkState }, { readStateFile }] = await Promise.all([
+    import('./state/check.ts'),
+    import('./state/parse.ts'),
+  ])
+  const document = stateFile === undefined ? checkState(state) : readStateFile(stateFile)
+  if (dataDir === undefined) return document
+  if (holdsState(dataDir)) throw new StateExistsError(dataDir)
+  const { announceImport } = await import('./state/import.ts')
+  await announceImport(dataDir, document)
+  return undefined
 }
 
 /** What is not there yet cannot be hidden: a directory that came later would be seen by containers that run already. */
@@ -273,12 +316,6 @@ function madeAll(directories: readonly string[]): readonly string[] {
     }
   }
   return directories
-}
-
-/** Tenant and administrator of a data directory stay the same, since what is stored there names them. */
-async function keptSeed(dataDir: string | undefined, made: Seed): Promise<Seed> {
-  if (dataDir === undefined) return made
-  return JSON.parse(await directoryFiles(dataDir).writeOnce('seed.json', JSON.stringify(made, null, 2))) as Seed
 }
 
 function temporaryFolder(cleanup: AsyncDisposableStack): string {
@@ -298,11 +335,21 @@ function lastOf(path: string): string {
   return path.length <= 40 ? path : `...${path.slice(-37)}`
 }
 
-function noteFirmwareFault({ journal }: EmulatorContext, error: unknown): void {
+function noteFirmwareFault(journal: Journal, error: unknown): void {
   journal.write({
     service: 'psp',
     operation: 'report',
     outcome: 'failed',
     summary: `A request to the device ended with EIO: ${error instanceof Error ? error.message : String(error)}`,
   })
+}
+
+function noteUnusableCache(journal: Journal, reason: string): void {
+  const summary = `${reason}: the keys of this machine are made anew at each start`
+  journal.write({ service: 'emulator', operation: 'cache', outcome: 'failed', summary })
+}
+
+function noteAdvance(journal: Journal, ms: number): void {
+  const summary = `The clock was moved forward by ${ms / 1000} seconds.`
+  journal.write({ service: 'emulator', operation: 'advance', outcome: 'done', summary })
 }

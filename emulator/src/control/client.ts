@@ -2,7 +2,9 @@ import { Agent, request as httpRequest, type IncomingMessage, type RequestOption
 import type { Socket } from 'node:net'
 import type { JournalRecord } from '../core/index.ts'
 import type { VirtualGuest } from '../psp/types.ts'
+import type { StateDocument } from '../state/index.ts'
 import type { InstanceInfo } from './instance.ts'
+import type { ClockAnswer } from './instance-routes.ts'
 import type { LaunchAnswer, LaunchRequest } from './routes.ts'
 
 /** A running instance as another process of the same user sees it. */
@@ -12,6 +14,12 @@ export interface InstanceClient extends Disposable {
   launchGuest(launch: LaunchRequest): Promise<RemoteGuest>
   /** File name to content, for a program that runs outside any guest. */
   securityContext(): Promise<Record<string, string>>
+  clock(): Promise<ClockAnswer>
+  /** @param duration as `parseDuration` takes it */
+  advanceClock(duration: string, options?: { readonly force?: boolean }): Promise<ClockAnswer>
+  exportState(): Promise<StateDocument>
+  /** Puts the state of a file, by its absolute path, in the place of the instance's. */
+  importState(file: string): Promise<void>
   /** A connection that the instance takes as one to port 443 or 80 of whichever host the client names. */
   openConnection(port: 443 | 80): Promise<Socket>
 }
@@ -24,6 +32,12 @@ export interface RemoteGuest extends Omit<LaunchAnswer, 'id'> {
 /** Thrown when an instance does not answer, or answers with an error. */
 export class ControlError extends Error {
   readonly code = 'ERR_CONTROL'
+  /** What the instance said, where it answered. */
+  readonly answer?: { readonly status: number; readonly message: string }
+  constructor(message: string, options?: ErrorOptions & { readonly answer?: ControlError['answer'] }) {
+    super(message, options)
+    if (options?.answer !== undefined) this.answer = options.answer
+  }
 }
 
 export function connectInstance(info: Pick<InstanceInfo, 'url' | 'controlToken'>): InstanceClient {
@@ -45,7 +59,12 @@ export function connectInstance(info: Pick<InstanceInfo, 'url' | 'controlToken'>
     const response = await send(options(method, path, body === undefined ? {} : { 'content-type': type }), body)
     const content = await readAll(response)
     const status = response.statusCode ?? 0
-    if (status >= 300) throw new ControlError(`${method} ${path} was answered with ${status}: ${messageOf(content)}`)
+    if (status >= 300) {
+      const message = messageOf(content)
+      throw new ControlError(`${method} ${path} was answered with ${status}: ${message}`, {
+        answer: { status, message },
+      })
+    }
     return content
   }
   const json = async <T>(method: string, path: string, body?: unknown): Promise<T> =>
@@ -56,6 +75,10 @@ export function connectInstance(info: Pick<InstanceInfo, 'url' | 'controlToken'>
       const lines = (await call('GET', '/.skerry/journal')).toString().split('\n')
       return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as JournalRecord)
     },
+    clock: () => json('GET', '/.skerry/clock'),
+    advanceClock: (duration, { force = false } = {}) => json('POST', '/.skerry/clock', { advance: duration, force }),
+    exportState: () => json('GET', '/.skerry/state'),
+    importState: async (file) => void (await call('PUT', '/.skerry/state', JSON.stringify({ file }))),
     securityContext: () => json('GET', '/.skerry/security-context'),
     async launchGuest(launch) {
       const { id, ...answer } = await json<LaunchAnswer>('POST', '/.skerry/psp/guests', launch)

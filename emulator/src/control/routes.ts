@@ -5,6 +5,7 @@ import { allowAllPolicy } from '../aci/index.ts'
 import { policyText } from '../aci/policy.ts'
 import type { EmulatorContext } from '../core/index.ts'
 import type { VirtualGuest, VirtualProcessor } from '../psp/types.ts'
+import { type InstanceControl, instanceRoutes } from './instance-routes.ts'
 
 /*
  * What other programs of this user ask of a running instance: `skerry env`, `explain` and `run` are clients of these
@@ -16,6 +17,13 @@ export interface ControlOptions {
   readonly psp: VirtualProcessor
   readonly hostNames: () => readonly string[]
   readonly dataDir: string | undefined
+  readonly instance: InstanceControl
+}
+
+export interface Control {
+  handle(request: Request): Promise<Response>
+  /** Ids of the guests that were launched and not released yet. */
+  guests(): string[]
 }
 
 /** `POST /.skerry/psp/guests`. */
@@ -39,7 +47,7 @@ export interface LaunchAnswer {
 
 const OCTETS = 'application/octet-stream'
 
-export function createControl(options: ControlOptions): (request: Request) => Promise<Response> {
+export function createControl(options: ControlOptions): Control {
   const { context, psp } = options
   const guests = new Map<string, VirtualGuest>()
   const guestOf = (id: string) => guests.get(id)
@@ -97,11 +105,12 @@ export function createControl(options: ControlOptions): (request: Request) => Pr
       return c.body(Uint8Array.from(await guest.certificateTable()), 200, { 'content-type': OCTETS })
     })
     .delete('/.skerry/psp/guests/:id', (c) => c.body(null, guests.delete(c.req.param('id')) ? 204 : 404))
+    .route('/.skerry', instanceRoutes(context.clock, options.instance))
     .notFound((c) =>
       c.json({ error: { code: 'NotFound', message: `there is no ${new URL(c.req.url).pathname}` } }, 404),
     )
     .onError((error, c) => c.json({ error: { code: 'InternalServerError', message: error.message } }, 500))
-  return async (request) => await app.fetch(request)
+  return { handle: async (request) => await app.fetch(request), guests: () => [...guests.keys()] }
 }
 
 async function securityContext(psp: VirtualProcessor, policy: Uint8Array): Promise<Record<string, string>> {

@@ -62,7 +62,7 @@ const MOST_MEMBERS = 256
 const DEEPEST = 8
 
 /** Opens a journal; with `file`, every record is also appended to it (mode 0600). */
-export function openJournal(clock: Clock, file?: string): Journal {
+export function openJournal(clock: Pick<Clock, 'now'>, file?: string): Journal {
   if (file !== undefined) mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   const fd = file === undefined ? undefined : openSync(file, 'a', 0o600)
   const kept: JournalRecord[] = []

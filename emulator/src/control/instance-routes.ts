@@ -1,0 +1,83 @@
+import { Hono } from 'hono'
+import * as v from 'valibot'
+import { type Clock, DURATION_FORMS, parseDuration } from '../core/index.ts'
+import type { StateDocument } from '../state/index.ts'
+
+/*
+ * Control routes about the instance as a whole: its clock and its state.
+ */
+
+export interface InstanceControl {
+  /** By how many milliseconds the clock is ahead of the machine's. */
+  offsetMs(): number
+  advance(ms: number, options: { readonly force?: boolean }): Promise<void>
+  exportState(): Promise<StateDocument>
+  importState(state: StateDocument): Promise<void>
+}
+
+/** `POST /.skerry/clock`. */
+const AdvanceRequest = v.strictObject({
+  advance: v.pipe(v.string(`advance is not ${DURATION_FORMS}`), v.nonEmpty(`advance is not ${DURATION_FORMS}`)),
+  /** Although programs of others run on the present time. */
+  force: v.optional(v.boolean('force is neither true nor false')),
+})
+
+/** `PUT /.skerry/state`: a file of this machine, since a state may be larger than a request. */
+const ImportRequest = v.strictObject({ file: v.pipe(v.string('file is not a path'), v.nonEmpty('file is not a path')) })
+
+/** What `/.skerry/clock` answers. */
+export interface ClockAnswer {
+  /** ISO 8601. */
+  readonly time: string
+  readonly offsetMs: number
+}
+
+/** What is answered with 409, and with 400. The code says which. */
+const CONFLICTS: ReadonlySet<unknown> = new Set(['ERR_CLOCK_IN_USE', 'ERR_STATE_BUSY'])
+const MISTAKES: ReadonlySet<unknown> = new Set(['ERR_STATE', 'ENOENT', 'EACCES', 'EISDIR'])
+
+export function instanceRoutes(clock: Clock, instance: InstanceControl): Hono {
+  const clockAnswer = (): ClockAnswer => ({
+    time: new Date(clock.now()).toISOString(),
+    offsetMs: Math.round(instance.offsetMs()),
+  })
+  const app = new Hono()
+    .get('/clock', (c) => c.json(clockAnswer()))
+    .post('/clock', async (c) => {
+      const { advance, force } = read(AdvanceRequest, await json(c.req))
+      const ms = parseDuration(advance, clock.now())
+      if (ms === undefined) throw new RequestError(`advance is not ${DURATION_FORMS}`)
+      await instance.advance(ms, { ...(force !== undefined && { force }) })
+      return c.json(clockAnswer())
+    })
+    .get('/state', async (c) => c.json(await instance.exportState()))
+    .put('/state', async (c) => {
+      const { file } = read(ImportRequest, await json(c.req))
+      const { readStateFile } = await import('../state/parse.ts')
+      await instance.importState(readStateFile(file))
+      return c.body(null, 204)
+    })
+  app.onError((error, c) => {
+    const { code } = error as { code?: unknown }
+    const status = error instanceof RequestError || MISTAKES.has(code) ? 400 : CONFLICTS.has(code) ? 409 : 500
+    return c.json(
+      { error: { code: typeof code === 'string' ? code : 'InternalServerError', message: error.message } },
+      status,
+    )
+  })
+  return app
+}
+
+class RequestError extends Error {
+  readonly code = 'BadRequest'
+}
+
+function json(request: { json(): Promise<unknown> }): Promise<unknown> {
+  return request.json().catch(() => undefined)
+}
+
+function read<const T extends v.GenericSchema>(schema: T, body: unknown): v.InferOutput<T> {
+  const parsed = v.safeParse(schema, body)
+  if (!parsed.success) throw new RequestError(v.summarize(parsed.issues))
+  return parsed.output
+}
