@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import { compactVerify } from 'jose'
-import { type EmulatorContext, epochSeconds, type JournalCondition } from '../../core/index.ts'
+import { type EmulatorContext, epochSeconds, isLoopback, type JournalCondition } from '../../core/index.ts'
 import { createAuthorityKeyCache } from './authority-keys.ts'
 import { AuthorityProblem } from './authority-metadata.ts'
 import { ALGORITHMS, algorithmHint, HINTS, keyHint } from './token-hints.ts'
@@ -106,7 +106,7 @@ function lookAtTimes(look: Look, { exp, nbf }: ParsedToken['claims'], now: numbe
 function isAskable(issuer: unknown): issuer is string {
   if (typeof issuer !== 'string' || !URL.canParse(issuer) || /[?#@\\\s]/.test(issuer)) return false
   const { protocol, hostname } = new URL(issuer)
-  return protocol === 'https:' || (protocol === 'http:' && /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(hostname))
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname))
 }
 
 async function verifies(token: string, key: KeyObject): Promise<boolean> {
