@@ -12,7 +12,15 @@ export interface KeyRecord {
   readonly rotationPolicy?: RotationPolicy
   /** Oldest first; never empty. */
   readonly versions: readonly KeyVersion[]
+  readonly told?: ToldOfExpiry
   readonly deleted?: Deletion
+}
+
+/** What was said about the expiry of the latest version. Another version, or another expiry, is news again. */
+export interface ToldOfExpiry {
+  readonly version: string
+  readonly expires: number
+  readonly what: 'nearExpiry' | 'expired'
 }
 
 export interface Deletion {
