@@ -1,17 +1,26 @@
-import type { EmulatorContext } from '../core/index.ts'
+import type { EmulatorContext, JournalCondition } from '../core/index.ts'
 import { securityHeaders } from './headers.ts'
+
+/** What the journal says of a refusal beyond its answer; never a token or a secret. */
+export interface Explanation {
+  readonly conditions?: readonly JournalCondition[]
+  /** What a person would do about it. */
+  readonly action?: string
+}
 
 /** An answer of Entra's token service that is not a token. `aadsts` is the number after `AADSTS`. */
 export class TokenServiceError extends Error {
   readonly code: string
   readonly status: number
   readonly aadsts: number
-  constructor(status: number, code: string, aadsts: number, message: string) {
+  readonly explanation: Explanation
+  constructor(status: number, code: string, aadsts: number, message: string, explanation: Explanation = {}) {
     super(`AADSTS${aadsts}: ${message}`)
     this.name = 'TokenServiceError'
     this.status = status
     this.code = code
     this.aadsts = aadsts
+    this.explanation = explanation
   }
 }
 

@@ -9,6 +9,7 @@ export function securityHeaders(requestId: string, cacheControl: string): Record
     'Content-Type': 'application/json; charset=utf-8',
     'Strict-Transport-Security': 'max-age=31536000; includeSubDomains',
     'X-Content-Type-Options': 'nosniff',
+    'x-ms-ests-server': 'Skerry',
     'x-ms-request-id': requestId,
   }
 }

@@ -1,4 +1,6 @@
+import type { EmulatorContext } from '../core/index.ts'
 import { issuerOf } from './tokens.ts'
+import { DEFAULT_DOMAIN, findUser, listUsers } from './users.ts'
 
 const LOGIN = 'https://login.microsoftonline.com'
 const COMMON_TENANTS: ReadonlySet<string> = new Set(['common', 'organizations'])
@@ -68,6 +70,23 @@ export function instanceDiscovery(tenant: string): Record<string, unknown> {
       ),
       cloud('login-us.microsoftonline.com', 'login-us.microsoftonline.com', 'login-us.microsoftonline.com'),
     ],
+  }
+}
+
+/** What a client asks before it sends a password: whether the user's domain is managed here, or elsewhere, or unknown. */
+export function userRealm(ctx: EmulatorContext, user: string): Record<string, unknown> {
+  const domain = user.split('@').at(-1)?.toLowerCase() ?? ''
+  const domains = [
+    DEFAULT_DOMAIN,
+    ...listUsers(ctx).map((one) => one.userPrincipalName.split('@').at(-1)?.toLowerCase()),
+  ]
+  const isManaged = findUser(ctx, user) !== undefined || domains.includes(domain)
+  return {
+    ver: '1.0',
+    account_type: isManaged ? 'Managed' : 'Unknown',
+    domain_name: domain,
+    cloud_instance_name: 'microsoftonline.com',
+    cloud_audience_urn: 'urn:federation:MicrosoftOnline',
   }
 }
 

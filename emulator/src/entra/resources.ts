@@ -9,6 +9,7 @@ const RESOURCES: ReadonlySet<string> = new Set([
   'https://management.core.windows.net',
   'https://attest.azure.net',
   'https://containerregistry.azure.net',
+  'https://graph.microsoft.com',
 ])
 
 /**
@@ -31,4 +32,27 @@ export function resourceOfScope(scope: string): string | undefined {
   const [only] = wanted
   if (wanted.length !== 1 || only === undefined || !only.endsWith(DEFAULT_SCOPE)) return undefined
   return only.slice(0, -DEFAULT_SCOPE.length)
+}
+
+/** What a user's client asks for: one resource, with the scopes of OpenID Connect that came with it. */
+export interface UserScope {
+  /** Undefined: it asks only who the user is. */
+  readonly resource: string | undefined
+  /** `openid`, `offline_access` … */
+  readonly openId: ReadonlySet<string>
+  /** As asked, without those of OpenID Connect. */
+  readonly asked: readonly string[]
+}
+
+/**
+ * The scopes of a user's client: `https://vault.azure.net/.default`, or permissions of one resource by name
+ * (`https://vault.azure.net/user_impersonation`). Undefined when they are of two resources, or of no resource at all.
+ */
+export function userScope(scope: string): UserScope | undefined {
+  const all = scope.split(' ').filter((one) => one !== '')
+  const asked = all.filter((one) => !OPENID_SCOPES.has(one))
+  const resources = new Set(asked.map((one) => one.slice(0, Math.max(0, one.lastIndexOf('/')))))
+  const [resource] = resources
+  if (resources.size > 1 || resource === '' || all.length === 0) return undefined
+  return { resource, openId: new Set(all.filter((one) => OPENID_SCOPES.has(one))), asked }
 }

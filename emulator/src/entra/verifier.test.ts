@@ -45,6 +45,7 @@ describe('a token of the tenant', () => {
       objectId: admin.objectId,
       clientId: admin.clientId,
       tenantId,
+      kind: 'application',
     })
   })
 

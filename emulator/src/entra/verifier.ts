@@ -7,6 +7,10 @@ export interface Principal {
   readonly objectId: string
   readonly clientId: string
   readonly tenantId: string
+  /** A person who signed in with a client, or an application or managed identity on its own. */
+  readonly kind?: 'user' | 'application'
+  /** Of a person: the user principal name. */
+  readonly upn?: string
 }
 
 export type TokenErrorCode = 'missing' | 'malformed' | 'signature' | 'issuer' | 'audience' | 'expired' | 'notYetValid'
@@ -125,11 +129,12 @@ export function createTokenVerifier(ctx: EmulatorContext): TokenVerifier {
       if (!authorization) throw new TokenError('missing', 'the request has no bearer token')
       const token = authorization.match(/^Bearer +(\S+)$/i)?.[1]
       if (token === undefined) throw new TokenError('malformed', 'the authorization header holds no bearer token')
-      const { oid, appid, tid } = await verifyToken(token, audiences)
+      const { oid, appid, tid, idtyp, upn } = await verifyToken(token, audiences)
       if (typeof oid !== 'string' || typeof appid !== 'string' || typeof tid !== 'string') {
         throw new TokenError('malformed', 'oid, appid and tid must be strings')
       }
-      return { objectId: oid, clientId: appid, tenantId: tid }
+      const kind = idtyp === 'user' ? 'user' : 'application'
+      return { objectId: oid, clientId: appid, tenantId: tid, kind, ...(typeof upn === 'string' && { upn }) }
     },
   }
 }
