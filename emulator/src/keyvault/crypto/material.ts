@@ -10,11 +10,12 @@ import {
 import { promisify } from 'node:util'
 import type { Random } from '../../core/index.ts'
 import { base64Url, bytesOf } from '../encoding.ts'
-import { badParameter, notCovered } from '../errors.ts'
+import { badParameter, KeyVaultError } from '../errors.ts'
 import {
   type CurveName,
   type KeySpec,
   type KeyStore,
+  plainKeyType,
   RSA_SIZES,
   settleCurve,
   storedKeyType,
@@ -52,37 +53,70 @@ export async function makeKey(spec: KeySpec, random: Random): Promise<NewKey> {
   return asymmetric(spec.kty, privateKey)
 }
 
-/** Reads the JWK of an import. Throws 400 in the personality's words; never quotes the key. */
+/** Reads the JWK of an import, whose secret stands in it. Throws 400 in the personality's words; never quotes the key. */
 export function readImportedKey(
   jwk: Readonly<Record<string, unknown>> | undefined,
   hardware: boolean,
   store: KeyStore,
 ): NewKey {
-  const invalid = () =>
-    badParameter(
-      store === 'managedHsm'
-        ? 'JSON Web Key: the key is not valid'
-        : 'The property "key" must be a valid JsonWebKey object.',
-    )
-  if (jwk === undefined || typeof jwk.kty !== 'string') {
-    throw store === 'managedHsm' ? badParameter('JSON Web Key: kty is missing') : invalid()
-  }
-  if (jwk.key_hsm !== undefined && jwk.key_hsm !== null) {
-    throw notCovered('SkerryByokNotCovered', 'Skerry does not unwrap a key that was wrapped for an HSM (key_hsm).')
-  }
-  const kty = storedKeyType(jwk.kty, store, hardware)
+  const kty = storedKeyType(keyTypeOf(jwk, store), store, hardware)
+  const invalid = () => badParameter(notValid(kty, store))
   const member = (name: string): Buffer => {
-    const value = jwk[name]
-    if (typeof value !== 'string' || value === '') throw invalid()
+    const value = jwk?.[name]
+    if (typeof value !== 'string' || value === '') throw missingMember(name, kty, store)
     return bytesOf(value, `key.${name}`)
   }
   if (kty === 'oct-HSM') return importedOct(member('k'))
   return kty === 'RSA' || kty === 'RSA-HSM'
     ? importedRsa(kty, member, store, invalid)
-    : importedEc(kty, settleCurve(typeof jwk.crv === 'string' ? jwk.crv : ''), member, invalid)
+    : importedEc(kty, settleCurve(typeof jwk?.crv === 'string' ? jwk.crv : ''), member, invalid)
 }
 
-function importedOct(bytes: Buffer): NewKey {
+const NO_KEY = 'The property "key" must be a valid JsonWebKey object.'
+
+/** The type that the JWK of an import names. Throws 400 in the personality's words where there is none. */
+export function keyTypeOf(jwk: Readonly<Record<string, unknown>> | undefined, store: KeyStore): string {
+  if (typeof jwk?.kty === 'string') return jwk.kty
+  throw badParameter(store === 'managedHsm' ? 'JSON Web Key: kty is missing' : NO_KEY)
+}
+
+function notValid(kty: KeyType, store: KeyStore): string {
+  if (store === 'managedHsm') return 'JSON Web Key: the key is not valid'
+  return kty.startsWith('RSA') ? 'RSA key is not valid - cannot instantiate crypto service' : NO_KEY
+}
+
+/**
+ * Azure wants every member of a private key, those of the Chinese remainder theorem too: a key of only `n`, `e` and `d`
+ * is refused. Which one is missing it tells on a managed HSM, and here in the journal.
+ */
+function missingMember(name: string, kty: KeyType, store: KeyStore): KeyVaultError {
+  const summary = `The ${kty} key to import has no ${name}; every private member is wanted${
+    kty.startsWith('RSA') ? ': n, e, d, p, q, dp, dq, qi' : ''
+  }.`
+  const message = store === 'managedHsm' ? `JSON Web Key: ${name} is missing` : NO_KEY
+  return new KeyVaultError(400, 'BadParameter', message, { evidence: { summary } })
+}
+
+/** A private key that came in PKCS#8 (RSA, EC), as what is transferred to an HSM does. Throws 400 in `invalid`'s words. */
+export function readPkcs8(kty: 'RSA-HSM' | 'EC-HSM', der: Buffer, invalid: () => Error): NewKey {
+  const jwk = jwkOf(der)
+  if (jwk === undefined || jwk.kty !== plainKeyType(kty)) throw invalid()
+  const made = asymmetric(kty, workingKey(jwk, invalid))
+  if (jwk.kty === 'RSA' && !RSA_SIZES.includes(made.keySize ?? 0)) throw invalid()
+  if (jwk.kty === 'EC' && !(made.publicJwk.crv! in OPENSSL_CURVES)) throw invalid()
+  return made
+}
+
+/** Undefined for what is not PKCS#8, and for keys that have no JWK: other algorithms, curves without a name. */
+function jwkOf(der: Buffer): (ReturnType<KeyObject['export']> & JsonWebKeyInput['key']) | undefined {
+  try {
+    return createPrivateKey({ key: der, type: 'pkcs8', format: 'der' }).export({ format: 'jwk' })
+  } catch {
+    return undefined
+  }
+}
+
+export function importedOct(bytes: Buffer): NewKey {
   if (bytes.length > 64) {
     throw badParameter('JSON Web Key: k property of oct key is too large, maximum size is 64')
   }

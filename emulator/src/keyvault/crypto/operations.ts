@@ -149,7 +149,8 @@ export function signDigest(material: StoredMaterial, alg: string, digest: Buffer
     const [hash, , size] = rsaAlgorithm(alg, digest)
     return signPss(key, hash, digest, random.bytes(size))
   }
-  return privateEncrypt({ key, padding: constants.RSA_PKCS1_PADDING }, digestInfo(alg, digest))
+  // Only what RSNULL is given can be too long.
+  return sizeChecked(() => privateEncrypt({ key, padding: constants.RSA_PKCS1_PADDING }, digestInfo(alg, digest)))
 }
 
 export function verifyDigest(material: StoredMaterial, alg: string, digest: Buffer, signature: Buffer): boolean {

@@ -2,7 +2,7 @@ import { type EmulatorContext, epochSeconds, type VaultRecord } from '../../core
 import { makeKey } from '../crypto/material.ts'
 import { addDuration } from '../rules/duration.ts'
 import { settleKeySpec } from '../rules/key-types.ts'
-import { keyStoreOf } from '../rules/vault-rules.ts'
+import { keyStoreOf, requireRoomForVersion } from '../rules/vault-rules.ts'
 import type { KeyRecord, KeyState, KeyVersion } from '../state.ts'
 
 export interface RotationParts {
@@ -47,6 +47,7 @@ export async function rotateKey(
   }
   const rotated = keys.addVersion(key.host, key.name, version, made.material, (current) => {
     const wanted = stillWanted(current)
+    requireRoomForVersion(vault, wanted)
     return { ...wanted, versions: [...wanted.versions, version] }
   })
   return { key: rotated, version }

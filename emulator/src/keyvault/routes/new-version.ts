@@ -2,12 +2,14 @@ import { epochSeconds } from '../../core/index.ts'
 import { has } from '../api-version.ts'
 import { type Call, ok, type Reply } from '../call.ts'
 import { makeKey, type NewKey, readImportedKey } from '../crypto/material.ts'
+import { badParameter } from '../errors.ts'
 import { keyId } from '../personality/views.ts'
 import { settleNewVersion } from '../rules/export-rules.ts'
 import { settleKeyOps, settleKeySpec } from '../rules/key-types.ts'
-import { keyStoreOf } from '../rules/vault-rules.ts'
+import { keyStoreOf, requireRoomForVersion } from '../rules/vault-rules.ts'
 import type { KeyRecord, KeyVersion } from '../state.ts'
 import { type CommonFields, readCreate, readImport } from './bodies.ts'
+import { isTransferred, readTransferredKey } from './byok.ts'
 import { journalDone, nameTaken } from './lookup.ts'
 
 /** Create and import: two of the three ways to a new version of a key; the third is its rotation. */
@@ -17,6 +19,10 @@ export async function create(call: Call): Promise<Reply> {
   const store = keyStoreOf(call.vault)
   refuseDeleted(call)
   const spec = settleKeySpec(fields, store)
+  // Longer than AES takes: for HMAC, which came later.
+  if (spec.family === 'oct' && spec.keySize > 256 && !has(call.apiVersion, 'hmac')) {
+    throw badParameter(`Invalid key size: ${spec.keySize}`)
+  }
   const keyOps = settleKeyOps(fields.keyOps, spec.kty, store)
   // Settled before the key is made, which may take seconds, and again when it is put in its place.
   settleExport(call, fields, { kty: spec.kty, keyOps }, existing(call))
@@ -28,7 +34,9 @@ export async function importKey(call: Call): Promise<Reply> {
   const fields = readImport(await call.body())
   const store = keyStoreOf(call.vault)
   refuseDeleted(call)
-  const brought = readImportedKey(fields.jwk, fields.hardware, store)
+  const brought = isTransferred(fields.jwk)
+    ? readTransferredKey(call, fields.jwk, store)
+    : readImportedKey(fields.jwk, fields.hardware, store)
   const wanted = fields.jwk?.key_ops
   const keyOps = settleKeyOps(Array.isArray(wanted) && wanted.length > 0 ? wanted : undefined, brought.kty, store)
   return addNewVersion(call, 'importKey', brought, keyOps, fields)
@@ -49,6 +57,7 @@ function addNewVersion(
   }
   const key = call.parts.keys.addVersion(host, name, version, made.material, (current) => {
     if (current?.deleted !== undefined) throw nameTaken(call, current)
+    requireRoomForVersion(call.vault, current)
     const rule = settleExport(call, fields, { kty: made.kty, keyOps }, current)
     const base: KeyRecord = current ?? { host, name, exportable: rule.exportable, versions: [] }
     return { ...base, ...rule, versions: [...base.versions, version] }

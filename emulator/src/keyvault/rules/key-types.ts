@@ -1,4 +1,4 @@
-import { badParameter, forbidden } from '../errors.ts'
+import { badParameter, forbidden, KeyVaultError } from '../errors.ts'
 import type { KeyType } from '../state.ts'
 
 /** Which kind of store a key is to live in: decides the types that may be made there. */
@@ -20,7 +20,8 @@ export interface WantedKey {
 }
 
 export const RSA_SIZES: readonly number[] = [2048, 3072, 4096]
-const OCT_SIZES: readonly number[] = [128, 192, 256]
+/** AES takes the first three; HMAC all of them. */
+const OCT_SIZES: readonly number[] = [128, 192, 256, 384, 512]
 const CURVES: readonly string[] = ['P-256', 'P-384', 'P-521', 'P-256K']
 
 /** As the real service words it, two blanks and all: the property has no name there. */
@@ -33,6 +34,9 @@ export function storedKeyType(kty: string, store: KeyStore, hardware = false): K
     if (family === 'RSA' || family === 'EC') return `${family}-HSM`
     if (family === 'oct' || family === 'AES') return 'oct-HSM'
     throw badParameter(INVALID_PROPERTY)
+  }
+  if (kty === 'oct') {
+    throw new KeyVaultError(400, 'BadParameter', 'Invalid kty value: oct', { innerCode: 'KeyTypeNotSupported' })
   }
   if (family !== 'RSA' && family !== 'EC') throw badParameter(INVALID_PROPERTY)
   if (!hardware && family === kty) return family
