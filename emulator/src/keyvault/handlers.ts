@@ -3,6 +3,7 @@ import { notCovered } from './errors.ts'
 import * as roles from './local-rbac/routes.ts'
 import * as settings from './local-rbac/settings.ts'
 import { release } from './release/release.ts'
+import { attestation } from './routes/attestation.ts'
 import { backup, restore } from './routes/backup.ts'
 import * as crypto from './routes/crypto.ts'
 import * as keys from './routes/keys.ts'
@@ -55,8 +56,9 @@ export const HANDLERS: Readonly<Record<Operation, Handler>> = {
   updateSetting: settings.updateSetting,
   backup,
   restore,
-  attestation: missing('key attestation, which only a real HSM can give'),
-  secureWrapKey: missing('secure wrap'),
-  secureUnwrapKey: missing('secure unwrap'),
+  attestation,
+  // The format of what they make was never published, nor opened.
+  secureWrapKey: missing('secure wrap, whose format is not known'),
+  secureUnwrapKey: missing('secure unwrap, whose format is not known'),
   managedHsmAdministration: missing('security domain and full backup of a managed HSM'),
 }
