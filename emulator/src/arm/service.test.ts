@@ -264,16 +264,14 @@ describe('a vault', () => {
     const url = path('skerry-demo').replace('/rg/', '/other/')
     expect(await errorOf(arm.send('PUT', url, body()))).toMatchObject({ status: 409, code: 'VaultAlreadyExists' })
   })
-  it('with access policies is not covered, and says what to do', async () => {
-    const accessPolicies = [{ tenantId: 't', objectId: 'o', permissions: { keys: ['get'] } }]
-    expect(await errorOf(arm.send('PUT', path('mine'), body({ accessPolicies })))).toMatchObject({
-      status: 501,
-      message: expect.stringContaining('enableRbacAuthorization'),
-    })
-  })
-  it('keeps purge protection once it has it', async () => {
+  it('takes purge protection for good: false is refused, and silence keeps it', async () => {
     await arm.send('PUT', path('mine'), body({ enablePurgeProtection: true }))
-    const answer = await arm.send('PUT', path('mine'), body({ enablePurgeProtection: false }))
+    expect(await errorOf(arm.send('PUT', path('mine'), body({ enablePurgeProtection: false })))).toMatchObject({
+      status: 400,
+      code: 'BadRequest',
+      message: expect.stringContaining('"enablePurgeProtection" cannot be set to false'),
+    })
+    const answer = await arm.send('PUT', path('mine'), body())
     expect(await answer.json()).toMatchObject({ properties: { enablePurgeProtection: true } })
   })
 })

@@ -10,12 +10,13 @@ import { deploymentRoutes } from './deployments/routes.ts'
 import { openDeployments } from './deployments/state.ts'
 import { ArmError, armErrors, asArmError, notCovered } from './error.ts'
 import { openResourceGroups } from './groups.ts'
+import { type KeyVaultProvider, keyVaultProvider } from './keyvault/provider.ts'
+import { keyVaultRoutes } from './keyvault/routes.ts'
 import { openOperations } from './operations.ts'
 import { attestationProviders } from './providers/attestation.ts'
 import { containerGroupType } from './providers/container-groups.ts'
 import { userAssignedIdentities } from './providers/identities.ts'
 import { roleAssignments } from './providers/role-assignments.ts'
-import { managedHsms, vaults } from './providers/vaults.ts'
 import { authorizationRoutes } from './routes/authorization.ts'
 import { containerGroupRoutes } from './routes/container-groups.ts'
 import { groupRoutes } from './routes/groups.ts'
@@ -33,6 +34,7 @@ export interface ArmOptions {
 /** Azure Resource Manager: management.azure.com. The seeded subscription exists from here on. */
 export function createArmService(ctx: EmulatorContext, options: ArmOptions): Service {
   seedSubscription(ctx)
+  const keyVault = keyVaultProvider(ctx)
   const arm: ArmContext = {
     ctx,
     ...options,
@@ -43,16 +45,16 @@ export function createArmService(ctx: EmulatorContext, options: ArmOptions): Ser
     types: [
       containerGroupType(ctx, options.containerGroups, options.authorizer),
       userAssignedIdentities(ctx),
-      vaults(ctx),
-      managedHsms(ctx),
+      keyVault.vaults,
+      keyVault.managedHsms,
       attestationProviders(ctx),
     ],
   }
-  const app = armApp(arm)
+  const app = armApp(arm, keyVault)
   return { name: 'arm', hosts: ['management.azure.com'], handle: (request) => app.fetch(request) }
 }
 
-function armApp(arm: ArmContext): Hono<ArmVariables> {
+function armApp(arm: ArmContext, keyVault: KeyVaultProvider): Hono<ArmVariables> {
   const { ctx } = arm
   const app = new Hono<ArmVariables>({ getPath: (request) => routePath(new URL(request.url).pathname) })
   const subscriptions = subscriptionsOf(ctx)
@@ -88,7 +90,10 @@ function armApp(arm: ArmContext): Hono<ArmVariables> {
   authorizationRoutes(app, arm)
   subscriptionRoutes(app, arm)
   groupRoutes(app, arm)
-  deploymentRoutes(app, { ...arm, types: [...arm.types, arm.roleAssignments] })
+  const { accessPolicies, vaultKeys, managedHsmKeys } = keyVault
+  const nested = [arm.roleAssignments, accessPolicies, vaultKeys, managedHsmKeys]
+  deploymentRoutes(app, { ...arm, types: [...arm.types, ...nested] })
+  keyVaultRoutes(app, arm, keyVault)
   containerGroupRoutes(app, arm)
   resourceRoutes(app, arm)
 

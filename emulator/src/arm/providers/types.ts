@@ -23,16 +23,20 @@ export interface PutRequest {
 }
 
 export interface PutResult {
-  readonly status: 200 | 201
+  readonly status: 200 | 201 | 202
   readonly body: ArmResource
   readonly headers?: Readonly<Record<string, string>>
   /** Where the work goes on after the answer. */
   readonly operation?: { readonly done: Promise<OperationResult>; readonly location: string }
+  /** Path of the operation that the provider itself answers for, without api-version: goes into `Location`. */
+  readonly follow?: string
 }
 
 export interface DeleteResult {
-  readonly status: 200 | 204
+  readonly status: 200 | 202 | 204
   readonly body?: ArmResource
+  /** As of a PUT. */
+  readonly follow?: string
 }
 
 /**
@@ -42,10 +46,12 @@ export interface DeleteResult {
 export interface ResourceType {
   /** `Microsoft.KeyVault/vaults`. */
   readonly type: string
-  get(id: string): ArmResource | undefined
+  get(id: string, apiVersion?: string): ArmResource | undefined
   /** Resources whose id starts with this scope. */
-  list(scope: string): ArmResource[]
+  list(scope: string, apiVersion?: string): ArmResource[]
   put(request: PutRequest): Promise<PutResult>
+  /** Changes one that is there. Absent: only its tags can be. */
+  patch?(request: PutRequest): Promise<PutResult>
   /** Undefined: there was none. */
   delete(id: string): Promise<DeleteResult | undefined>
   setTags?(id: string, tags: Readonly<Record<string, string>>): ArmResource

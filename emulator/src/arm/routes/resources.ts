@@ -29,7 +29,7 @@ export function resourceRoutes(app: Hono<ArmVariables>, arm: ArmContext): void {
   }
   const existing = (c: Context<ArmVariables>, verb: string) => {
     const found = target(c, verb)
-    const resource = found.type.get(found.id)
+    const resource = found.type.get(found.id, c.get('apiVersion'))
     if (resource === undefined) throw armErrors.resourceNotFound(`${found.type.type}/${found.name}`, found.group)
     return { ...found, resource }
   }
@@ -64,7 +64,7 @@ export function resourceRoutes(app: Hono<ArmVariables>, arm: ArmContext): void {
     const type = typeAt(c)
     const scope = `/subscriptions/${c.get('address').subscriptionId}`
     authorize(arm.ctx, arm.authorizer, c.get('caller'), `${type.type}/read`, scope)
-    return c.json({ value: type.list(scope) })
+    return c.json({ value: type.list(scope, c.get('apiVersion')) })
   })
   app.get(`${GROUP}/providers/:namespace/:type`, (c) => {
     const type = typeAt(c)
@@ -72,7 +72,7 @@ export function resourceRoutes(app: Hono<ArmVariables>, arm: ArmContext): void {
     const scope = groupId(subscriptionId, resourceGroup)
     authorize(arm.ctx, arm.authorizer, c.get('caller'), `${type.type}/read`, scope)
     arm.groups.require(subscriptionId, resourceGroup)
-    return c.json({ value: type.list(scope) })
+    return c.json({ value: type.list(scope, c.get('apiVersion')) })
   })
 
   app.get(`${GROUP}/providers/:namespace/:type/:name`, (c) => {
@@ -95,12 +95,20 @@ export function resourceRoutes(app: Hono<ArmVariables>, arm: ArmContext): void {
     if (result.operation !== undefined) {
       followByHeader(c, arm, result.body.id, result.operation)
     }
+    followByLocation(c, result.follow)
     return c.json(result.body, result.status)
   })
 
   app.patch(`${GROUP}/providers/:namespace/:type/:name`, async (c) => {
     const { type, id, resource } = existing(c, 'write')
     const { value } = await readJsonBody(c.req.raw)
+    if (type.patch !== undefined) {
+      const { name } = resource
+      const request = { id: resource.id, name, body: value, caller: c.get('caller'), apiVersion: c.get('apiVersion') }
+      const result = await type.patch(request)
+      followByLocation(c, result.follow)
+      return c.json(result.body, result.status)
+    }
     const others = Object.keys(value).filter((member) => member !== 'tags' && member !== 'location')
     if (type.setTags === undefined || others.length > 0) {
       throw notCovered(`PATCH of ${type.type} beyond its tags${others.length > 0 ? ` (${others.join(', ')})` : ''}`)
@@ -112,8 +120,15 @@ export function resourceRoutes(app: Hono<ArmVariables>, arm: ArmContext): void {
     const { type, id } = target(c, 'delete')
     const result = await type.delete(id)
     if (result === undefined || result.status === 204) return c.body(null, 204)
-    return result.body === undefined ? c.body(null, 200) : c.json(result.body, 200)
+    followByLocation(c, result.follow)
+    return result.body === undefined ? c.body(null, result.status) : c.json(result.body, result.status)
   })
+}
+
+/** The header by which a client follows an operation of a provider that answers for it by itself. */
+export function followByLocation(c: Context<ArmVariables>, path: string | undefined): void {
+  if (path === undefined) return
+  c.header('location', `${new URL(c.req.url).origin}${path}?api-version=${c.get('apiVersion')}`)
 }
 
 /** The header by which Microsoft.ContainerInstance lets its operations be followed. */
