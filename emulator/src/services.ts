@@ -16,6 +16,7 @@ import {
 import { emulatedHostNames } from './doors/host-names.ts'
 import type { WireDoor } from './doors/wire.ts'
 import { createEntraService, createTokenVerifier } from './entra/index.ts'
+import { type EventFeed, eventsOf } from './events/index.ts'
 import { createImdsService } from './imds/index.ts'
 import { createKdsService } from './kds/index.ts'
 import { createKeyVaultService } from './keyvault/index.ts'
@@ -31,6 +32,7 @@ export interface RunningServices extends AsyncDisposable {
   readonly dispatcher: Dispatcher
   readonly psp: VirtualProcessor
   readonly containerGroups: ContainerGroups
+  readonly events: EventFeed
   readonly control: (request: Request) => Promise<Response>
   /** Exact host names of what is emulated now. */
   hostNames(): string[]
@@ -59,6 +61,7 @@ export function startServices(options: ServicesOptions): RunningServices {
   const context: EmulatorContext = { ...parts, fetch, outside: outsideFetch(parts.settings.authorities) }
   const { store } = context
   plantSeed(store, context.seed)
+  const events = cleanup.use(eventsOf(context))
 
   const psp = createProcessor(context)
   const tokens = createTokenVerifier(context)
@@ -90,8 +93,9 @@ export function startServices(options: ServicesOptions): RunningServices {
     createImdsService(context, { psp }),
     createKdsService(context, { psp }),
     createMaaService(context, { psp }),
-    createKeyVaultService(context, { tokens, authorizer }),
+    cleanup.use(createKeyVaultService(context, { tokens, authorizer })),
     createArmService(context, { tokens, authorizer, containerGroups }),
+    events.service,
   )
   seedSubscription(context)
   const control = createControl({ context, psp, hostNames, ...options.control })
@@ -101,6 +105,7 @@ export function startServices(options: ServicesOptions): RunningServices {
     dispatcher,
     psp,
     containerGroups,
+    events,
     hostNames,
     control: control.handle,
     dependents: () => [

@@ -11,6 +11,8 @@ import type { Target } from './target.ts'
 export interface Parts {
   readonly ctx: EmulatorContext
   readonly keys: KeyState
+  /** What time does to keys by itself; until it is disposed of. */
+  readonly lifecycle: Disposable
   readonly localRbac: LocalRbac
   readonly attestationTokens: AttestationTokens
   readonly backups: BackupBlobs

@@ -11,11 +11,14 @@ export interface KeyVaultOptions {
   readonly authorizer: Authorizer
 }
 
+/** Disposed of, it still answers, and what time does to keys stops. */
+export interface KeyVaultService extends Service, Disposable {}
+
 /**
  * The keys data plane of key vaults and managed HSMs. Which ones exist is what the collection of vaults says; a key is
  * kept in the store with its private part, and leaves only wrapped, to whom its release policy allows.
  */
-export function createKeyVaultService(ctx: EmulatorContext, { tokens, authorizer }: KeyVaultOptions): Service {
+export function createKeyVaultService(ctx: EmulatorContext, { tokens, authorizer }: KeyVaultOptions): KeyVaultService {
   const parts = keyVaultParts(ctx)
   const answer = createRequestHandler({
     ...parts,
@@ -27,6 +30,7 @@ export function createKeyVaultService(ctx: EmulatorContext, { tokens, authorizer
     hosts: ['*.vault.azure.net', '*.managedhsm.azure.net'],
     handle: async (request) => toResponse(await answer(request)),
     answer,
+    [Symbol.dispose]: () => parts.lifecycle[Symbol.dispose](),
   }
 }
 

@@ -1,8 +1,10 @@
 import type { EmulatorContext } from '../core/index.ts'
+import { eventsOf, keyEventFacts } from '../events/index.ts'
 import type { Parts } from './call.ts'
 import { createBackupBlobs } from './crypto/backup-blob.ts'
 import { createLocalRbac } from './local-rbac/assignments.ts'
 import { createAttestationTokens } from './release/attestation-token.ts'
+import { createKeyLifecycle } from './rotation/lifecycle.ts'
 import { createKeyState } from './state.ts'
 
 const made = new WeakMap<EmulatorContext, Parts>()
@@ -11,9 +13,14 @@ const made = new WeakMap<EmulatorContext, Parts>()
 export function keyVaultParts(ctx: EmulatorContext): Parts {
   const known = made.get(ctx)
   if (known !== undefined) return known
+  const events = eventsOf(ctx)
+  const lifecycle = createKeyLifecycle(ctx, createKeyState(ctx.store, ctx.clock), (news, vault, { name }, version) =>
+    events.publish(keyEventFacts(news, vault, name, version)),
+  )
   const parts: Parts = {
     ctx,
-    keys: createKeyState(ctx.store, ctx.clock),
+    keys: lifecycle.keys,
+    lifecycle,
     localRbac: createLocalRbac(ctx),
     attestationTokens: createAttestationTokens(ctx),
     backups: createBackupBlobs(ctx),

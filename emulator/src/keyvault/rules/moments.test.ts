@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { KeyRecord, KeyVersion } from '../state.ts'
-import { nextMoment, type Told } from './moments.ts'
+import type { KeyRecord, KeyVersion, ToldOfExpiry } from '../state.ts'
+import { nextMoment } from './moments.ts'
 import type { LifetimeAction } from './rotation-policy.ts'
 
 const DAY = 86_400
@@ -27,8 +27,8 @@ function keyWith(
   } as KeyRecord
 }
 
-const days = (key: KeyRecord, told?: Told, where: 'vault' | 'managedHsm' = 'vault', now = CREATED) => {
-  const moment = nextMoment(key, where, told, now)
+const days = (key: KeyRecord, told?: ToldOfExpiry, where: 'vault' | 'managedHsm' = 'vault', now = CREATED) => {
+  const moment = nextMoment(told === undefined ? key : { ...key, told }, where, now)
   return moment && [moment.what, (moment.at - CREATED) / DAY]
 }
 
@@ -58,7 +58,7 @@ describe('a rotation is due', () => {
 })
 
 describe('a notice of a vault', () => {
-  const told = (what: Told['what']): Told => ({ version: 'v2', expires: CREATED + 90 * DAY, what })
+  const told = (what: ToldOfExpiry['what']): ToldOfExpiry => ({ version: 'v2', expires: CREATED + 90 * DAY, what })
   const expiring = keyWith(undefined, { expires: CREATED + 90 * DAY })
 
   it('is due 30 days before the latest version expires, and again when it does', () => {

@@ -8,26 +8,14 @@ export interface Moment {
   readonly at: number
 }
 
-/** What was said about the expiry of a key's latest version. Another version, or another expiry, is news again. */
-export interface Told {
-  readonly version: string
-  readonly expires: number
-  readonly what: 'nearExpiry' | 'expired'
-}
-
 /**
  * The next thing that time does to a key, or should have done already; undefined: nothing, as long as the key stays as it
  * is. Notices are of vaults only. Of what comes at one time, notices about the old version come before the new version.
  */
-export function nextMoment(
-  key: KeyRecord,
-  where: 'vault' | 'managedHsm',
-  told: Told | undefined,
-  now: number,
-): Moment | undefined {
+export function nextMoment(key: KeyRecord, where: 'vault' | 'managedHsm', now: number): Moment | undefined {
   if (key.deleted !== undefined) return undefined
   const latest = key.versions.at(-1)!
-  const notice = where === 'vault' ? noticeOf(key, latest, told, now) : undefined
+  const notice = where === 'vault' ? noticeOf(key, latest, now) : undefined
   const at = rotationDue(key, latest)
   if (at === undefined) return notice
   return notice !== undefined && notice.at <= at ? notice : { what: 'rotate', at }
@@ -47,9 +35,10 @@ function rotationDue(key: KeyRecord, latest: KeyVersion): number | undefined {
   return subtractDuration(latest.expires, timeBeforeExpiry)
 }
 
-function noticeOf(key: KeyRecord, latest: KeyVersion, told: Told | undefined, now: number): Moment | undefined {
+function noticeOf(key: KeyRecord, latest: KeyVersion, now: number): Moment | undefined {
   const { expires, version } = latest
   if (expires === undefined) return undefined
+  const { told } = key
   const said = told?.version === version && told.expires === expires ? told.what : undefined
   if (said === 'expired') return undefined
   const { timeBeforeExpiry = 'P30D' } = actionOf(key, 'Notify') ?? DEFAULT_NOTIFY
