@@ -81,6 +81,8 @@ export interface Emulator extends AsyncDisposable {
   readonly dispatcher: Dispatcher
   readonly psp: VirtualProcessor
   readonly containerGroups: ContainerGroups
+  /** What became known of vaults and their keys, as Event Grid tells it. */
+  readonly events: EventFeed
   /** The file that clients are told to trust. */
   readonly caFile: string
   readonly credential: InstanceCredential
