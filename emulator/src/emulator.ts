@@ -270,6 +270,9 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
     get containerGroups() {
       return running.containerGroups
     },
+    get events() {
+      return running.events
+    },
     dispatcher: gate.dispatcher,
     caFile,
     credential,
