@@ -28,6 +28,7 @@ import {
 import { type InstanceCredential, instanceCredential } from './doors/credential.ts'
 import { clientEnvironment } from './doors/environment.ts'
 import { createWireDoor, type WireDoor } from './doors/wire.ts'
+import type { EventFeed } from './events/index.ts'
 import type { VirtualProcessor } from './psp/types.ts'
 import { type ConfidentialRunner, createRunner } from './run/index.ts'
 import { makeStateFolder } from './run/state-folder.ts'
