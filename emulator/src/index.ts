@@ -29,6 +29,7 @@ export {
   systemClock,
 } from './core/index.ts'
 export { PortInUseError } from './doors/wire.ts'
+export type { EventFeed, EventGridEvent, KeyVaultEventData } from './events/index.ts'
 export { createEmulator, type Emulator, type EmulatorOptions, type WireEndpoint } from './emulator.ts'
 export { type FunctionsHost, type FunctionsHostOptions, startFunctionsHost } from './host/index.ts'
 export { type ConfidentialRunner, createRunner } from './run/index.ts'
