@@ -40,6 +40,30 @@ describe('a page of a collection', () => {
   })
 })
 
+describe('a collection that is split by a member', () => {
+  it('gives pages of the documents that have it and of those that have not, as they are now', () => {
+    const store = openStore()
+    const keys = store.collection<{ n: number; deleted?: { at?: number } }>('keys')
+    for (const n of [1, 2, 3, 4]) keys.put(`v/${n}`, n === 3 ? { n, deleted: {} } : { n })
+    store.collection('other').put('v/1', { n: 9, deleted: {} })
+    const { having, lacking } = store.split<{ n: number }>('keys', 'deleted')
+    const { having: timed } = store.split<{ n: number }>('keys', 'deleted.at')
+    const numbers = (found: { n: number }[]) => found.map(({ n }) => n)
+    expect(numbers(having.page('v/', '', 9))).toEqual([3])
+    expect(numbers(lacking.page('v/', '2', 9))).toEqual([2, 4])
+    keys.put('v/2', { n: 2, deleted: { at: 5 } })
+    expect(numbers(having.page('v/', '', 1))).toEqual([2])
+    expect(numbers(timed.page('v/', '', 9))).toEqual([2])
+    expect(numbers(lacking.page('v/', '', 9))).toEqual([1, 4])
+  })
+
+  it('was there before it was split', () => {
+    const store = openStore()
+    store.collection('keys').put('a', { deleted: 1 })
+    expect(store.split('keys', 'deleted').having.page('', '', 5)).toHaveLength(1)
+  })
+})
+
 describe('shared documents', () => {
   it('are one frozen object for all readers, until they change', () => {
     const store = openStore()

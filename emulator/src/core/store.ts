@@ -13,6 +13,11 @@ export interface Store {
   collection<T>(name: string): Collection<T>
   /** The same documents for those who only read, and often. */
   shared<T>(name: string): SharedDocuments<T>
+  /**
+   * The documents of a collection that have a member (a path: `deleted.recoveredAt`) and those that have not, each to be
+   * read page by page: an index of the database keeps them apart.
+   */
+  split<T>(name: string, member: string): { readonly having: Pages<T>; readonly lacking: Pages<T> }
   /** Runs `change` as one transaction: all of it is kept, or (when it throws) none. Calls may nest. Synchronous. */
   transaction<T>(change: () => T): T
   /** Calls `changed` after each committed change of one of these collections, until disposed of. */
@@ -28,7 +33,7 @@ export interface Store {
 export type StoreContents = Readonly<Record<string, Readonly<Record<string, unknown>>>>
 
 /** Documents by key. Keys compare exactly; a service that compares without case lowers them itself. */
-export interface Collection<T> {
+export interface Collection<T> extends Pages<T> {
   get(key: string): T | undefined
   has(key: string): boolean
   put(key: string, value: T): void
@@ -36,7 +41,13 @@ export interface Collection<T> {
   /** All entries whose key starts with `prefix`, in key order. */
   entries(prefix?: string): [key: string, value: T][]
   values(prefix?: string): T[]
-  /** The first `limit` of those values whose key is not before `prefix` + `from`: costs what it gives, however many there are. */
+}
+
+export interface Pages<T> {
+  /**
+   * The first `limit` of the values whose key starts with `prefix` and is not before `prefix` + `from`, in key order. Costs
+   * what it gives, however many there are.
+   */
   page(prefix: string, from: string, limit: number): T[]
 }
 
@@ -104,6 +115,24 @@ export function openStore(file?: string): Store {
         .map((row) => JSON.parse(row.value as string) as T),
   })
 
+  const split = <T>(name: string, member: string) => {
+    const [collectionText, path] = [literal(name), literal(`$.${member}`)]
+    const lacks = `(json_type(value, ${path}) IS NULL)`
+    db.exec(
+      `CREATE INDEX IF NOT EXISTS "${name} by ${member}" ON documents (${lacks}, key) WHERE collection = ${collectionText}`,
+    )
+    const pagesOf = (lacking: 0 | 1): Pages<T> => {
+      const page = db.prepare(
+        `SELECT value FROM documents WHERE collection = ${collectionText} AND ${lacks} = ${lacking} AND key >= ? AND key < ? ORDER BY key LIMIT ?`,
+      )
+      return {
+        page: (prefix, from, limit) =>
+          page.all(`${prefix}${from}`, `${prefix}\u{10ffff}`, limit).map((row) => JSON.parse(row.value as string) as T),
+      }
+    }
+    return { having: pagesOf(0), lacking: pagesOf(1) }
+  }
+
   const shared = <T>(name: string): SharedDocuments<T> => {
     const { get, values } = collection<T>(name)
     const cache = caches.get(name) ?? new DocumentCache()
@@ -140,6 +169,7 @@ export function openStore(file?: string): Store {
   return {
     collection,
     shared,
+    split,
     transaction,
     watch(collections, changed) {
       const watcher = { collections, changed }
@@ -166,6 +196,12 @@ export function openStore(file?: string): Store {
       }),
     close: () => db.close(),
   }
+}
+
+/** A word of ours in a statement, where SQLite takes no parameter. */
+function literal(text: string): string {
+  if (!/^[\w.$]+$/.test(text)) throw new Error(`${text} cannot stand in a statement`)
+  return `'${text}'`
 }
 
 /** SQLite gives its -wal and -shm files the mode of the database, so that one file made private keeps all three so. */

@@ -71,6 +71,8 @@ export interface KeyState {
   find(host: string, name: string): KeyRecord | undefined
   /** All keys of a host in the order of their names. */
   list(host: string): KeyRecord[]
+  /** The first `limit` live or deleted keys of a host from a name on; costs what it gives, however many keys there are. */
+  page(host: string, which: 'live' | 'deleted', from: string, limit: number): KeyRecord[]
   put(key: KeyRecord): void
   /** Adds a version with its material to what `change` makes of the key as it is at that moment. */
   addVersion(
@@ -86,10 +88,17 @@ export interface KeyState {
   purge(key: KeyRecord): void
 }
 
+/** More recoveries than a fault plan keeps waiting at a time. */
+const MOST_RECOVERING = 10_000
+
 export function createKeyState(store: Store, clock: Clock): KeyState {
   const keys = store.collection<KeyRecord>('keyvault.keys')
+  const sharedKeys = store.shared<KeyRecord>('keyvault.keys')
+  const byDeletion = store.split<KeyRecord>('keyvault.keys', 'deleted')
+  const recovering = store.split<KeyRecord>('keyvault.keys', 'deleted.recoveredAt').having
   // Apart from the records, so that listing or describing a key never touches what must stay secret.
   const materials = store.collection<StoredMaterial>('keyvault.material')
+  const sharedMaterials = store.shared<StoredMaterial>('keyvault.material')
   const keyOf = (host: string, name: string) => `${host}/${name.toLowerCase()}`
   const materialOf = (host: string, name: string, version: string) => `${keyOf(host, name)}/${version}`
 
@@ -105,10 +114,34 @@ export function createKeyState(store: Store, clock: Clock): KeyState {
     purge(key)
     return undefined
   }
-  const find = (host: string, name: string) => unlessPurged(keys.get(keyOf(host, name)))
+  const find = (host: string, name: string) => unlessPurged(sharedKeys.get(keyOf(host, name)))
+
+  /** A recovery that is over left its record where deleted ones are. */
+  const settleRecovered = (host: string) => {
+    for (const key of recovering.page(`${host}/`, '', MOST_RECOVERING)) {
+      if (lifecycleOf(key, clock.now()) === 'live') keys.put(keyOf(host, key.name), withoutDeletion(key))
+    }
+  }
+  const page = (host: string, which: 'live' | 'deleted', from: string, limit: number) => {
+    settleRecovered(host)
+    const source = which === 'live' ? byDeletion.lacking : byDeletion.having
+    const found: KeyRecord[] = []
+    for (let at = from; ; ) {
+      const wanted = limit - found.length
+      const records = source.page(`${host}/`, at, wanted)
+      for (const record of records) {
+        const key = unlessPurged(record)
+        if (key !== undefined && lifecycleOf(key, clock.now()) === which) found.push(key)
+      }
+      const last = records.at(-1)
+      if (last === undefined || records.length < wanted || found.length === limit) return found
+      at = `${last.name.toLowerCase()}\0`
+    }
+  }
 
   return {
     find,
+    page,
     list: (host) =>
       keys
         .values(`${host}/`)
@@ -123,7 +156,7 @@ export function createKeyState(store: Store, clock: Clock): KeyState {
         return key
       }),
     material(key, { version }) {
-      const material = materials.get(materialOf(key.host, key.name, version))
+      const material = sharedMaterials.get(materialOf(key.host, key.name, version))
       if (material === undefined) throw new Error(`the store has no material for version ${version} of ${key.name}`)
       return material
     },

@@ -5,7 +5,6 @@ import { forbidden } from '../errors.ts'
 import { keyId } from '../personality/views.ts'
 import { settleUpdate } from '../rules/export-rules.ts'
 import { settleKeyOps } from '../rules/key-types.ts'
-import { lifecycleOf } from '../rules/lifecycle.ts'
 import { keyStoreOf, SECONDS_PER_DAY } from '../rules/vault-rules.ts'
 import { type KeyVersion, withVersion } from '../state.ts'
 import { readUpdate } from './bodies.ts'
@@ -20,10 +19,9 @@ export function get(call: Call): Reply {
 }
 
 export function list(call: Call): Reply {
-  const keys = call.parts.keys.list(call.vault.host).filter(({ deleted }) => deleted === undefined)
   return listPage(
     call,
-    keys,
+    (from, limit) => call.parts.keys.page(call.vault.host, 'live', from, limit),
     ({ name }) => name.toLowerCase(),
     (key) => call.personality.keyItem(call, key, key.versions.at(-1)!, false),
   )
@@ -36,7 +34,7 @@ export function listVersions(call: Call): Reply {
   const versions = key.versions.toSorted((a, b) => (a.version < b.version ? -1 : 1))
   return listPage(
     call,
-    versions,
+    (from, limit) => versions.filter(({ version }) => version >= from).slice(0, limit),
     ({ version }) => version,
     (version) => call.personality.keyItem(call, key, version, true),
   )
@@ -98,11 +96,9 @@ function settledIn(call: Call, delay: 'deletionDelayMs' | 'recoveryDelayMs'): nu
 }
 
 export function listDeleted(call: Call): Reply {
-  const now = call.parts.ctx.clock.now()
-  const keys = call.parts.keys.list(call.vault.host).filter((key) => lifecycleOf(key, now) === 'deleted')
   return listPage(
     call,
-    keys,
+    (from, limit) => call.parts.keys.page(call.vault.host, 'deleted', from, limit),
     ({ name }) => name.toLowerCase(),
     (key) => call.personality.deletedKeyItem(call, key),
   )

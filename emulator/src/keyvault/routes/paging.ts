@@ -5,23 +5,23 @@ import { badParameter } from '../errors.ts'
 const PAGE_SIZE = 25
 
 /**
- * One page of a list that is sorted by `markerOf`, from the marker in `$skiptoken` on. The next link is absolute and in
- * the personality's form; it names the item that the next page starts with.
+ * One page of a list that is sorted by `markerOf`, from the marker in `$skiptoken` on; `read` gives the first `limit` items
+ * from a marker on. The next link is absolute and in the personality's form; it names the item that the next page starts
+ * with.
  */
 export function listPage<T>(
   call: Call,
-  items: readonly T[],
+  read: (from: string, limit: number) => readonly T[],
   markerOf: (item: T) => string,
   show: (item: T) => object,
 ): Reply {
   const maxResults = readMaxResults(call.query)
-  const from = readMarker(call.query.get('$skiptoken'))
-  const rest = from === undefined ? items : items.filter((item) => markerOf(item) >= from)
   const size = maxResults ?? PAGE_SIZE
-  const next = rest[size]
+  const items = read(readMarker(call.query.get('$skiptoken')) ?? '', size + 1)
+  const next = items[size]
   const nextLink =
     next === undefined ? undefined : call.personality.nextLink(call, call.path, markerOf(next), maxResults)
-  return ok(call.personality.page(rest.slice(0, size).map(show), nextLink))
+  return ok(call.personality.page(items.slice(0, size).map(show), nextLink))
 }
 
 function readMaxResults(query: URLSearchParams): number | undefined {
