@@ -187,9 +187,18 @@ function withoutLeadingZeros(bytes: Buffer): Buffer {
   return start <= 0 ? bytes : bytes.subarray(start)
 }
 
+/** Reading a private key costs as much as a signature: it is read once for as long as its material is in hand. */
+const privateKeys = new WeakMap<StoredMaterial, KeyObject>()
+
 /** The private key of an RSA or EC version. */
 export function privateKeyOf(material: StoredMaterial): KeyObject {
-  return createPrivateKey({ key: Buffer.from(material.data, 'base64'), type: 'pkcs8', format: 'der' })
+  const known = privateKeys.get(material)
+  if (known !== undefined) return known
+  const der = Buffer.from(material.data, 'base64')
+  const key = createPrivateKey({ key: der, type: 'pkcs8', format: 'der' })
+  der.fill(0)
+  privateKeys.set(material, key)
+  return key
 }
 
 /** The plaintext that is wrapped on release: PKCS#8 DER, or the raw bytes of an oct key. The caller wipes it. */
