@@ -26,9 +26,11 @@ import {
   systemRandom,
 } from './core/index.ts'
 import { type InstanceCredential, instanceCredential } from './doors/credential.ts'
-import { clientEnvironment } from './doors/environment.ts'
+import { appServiceEnvironment, clientEnvironment } from './doors/environment.ts'
 import { createWireDoor, type WireDoor } from './doors/wire.ts'
+import { findByClientId } from './entra/index.ts'
 import type { EventFeed } from './events/index.ts'
+import { MSI_PATH } from './imds/index.ts'
 import type { VirtualProcessor } from './psp/types.ts'
 import { type ConfidentialRunner, createRunner } from './run/index.ts'
 import { makeStateFolder } from './run/state-folder.ts'
@@ -123,6 +125,12 @@ export interface WireEndpoint extends AsyncDisposable {
   readonly caFile: string
   /** Environment variables that lead a client of any language here, and sign it in as the seeded administrator. */
   readonly environment: Readonly<Record<string, string>>
+  /**
+   * Environment variables of an app in App Service or Functions (`IDENTITY_ENDPOINT`, `IDENTITY_HEADER`): with a client
+   * id, of an app that has this managed identity alone; without, of one that has all of the instance's.
+   * @throws RangeError for a client id that is no managed identity's
+   */
+  appServiceEnvironment(clientId?: string): Readonly<Record<string, string>>
   stop(): Promise<void>
 }
 
@@ -192,6 +200,8 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
       images: options.images ?? defaultImages(),
       runner,
       proxyUrl,
+      credential,
+      plainUrl: () => (port === undefined ? undefined : `http://127.0.0.1:${port}`),
       door: () => door,
       control: { dataDir, instance: { offsetMs: () => kept!.offsetMs(), advance, exportState, importState } },
     })
@@ -241,6 +251,7 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
       journal,
       credential,
       control: (request) => running.control(request),
+      local: { answer: (request, isOwner) => running.local.answer(request, isOwner) },
     })
   const endpoint = (listening: WireDoor, at: number): WireEndpoint => {
     const stop = async () => {
@@ -254,6 +265,14 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
       caPem: authority.rootPem,
       caFile,
       environment: clientEnvironment({ proxyUrl: proxyUrl(), caFile, seed: running.context.seed }),
+      appServiceEnvironment(clientId) {
+        const identity = clientId === undefined ? undefined : findByClientId(running.context, clientId)
+        if (clientId !== undefined && identity?.kind !== 'managedIdentity') {
+          throw new RangeError(`no managed identity has the client id ${clientId}`)
+        }
+        const header = credential.identityHeader(identity?.objectId)
+        return appServiceEnvironment(`http://127.0.0.1:${at}${MSI_PATH}`, header)
+      },
       stop,
       [Symbol.asyncDispose]: stop,
     }

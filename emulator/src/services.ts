@@ -13,7 +13,9 @@ import {
   plantSeed,
   type Service,
 } from './core/index.ts'
+import type { InstanceCredential } from './doors/credential.ts'
 import { emulatedHostNames } from './doors/host-names.ts'
+import { createLocalRoutes, DEVICE_PATH, type LocalRoutes } from './doors/local-routes.ts'
 import type { WireDoor } from './doors/wire.ts'
 import { createEntraService, createTokenVerifier } from './entra/index.ts'
 import { type EventFeed, eventsOf } from './events/index.ts'
@@ -34,6 +36,8 @@ export interface RunningServices extends AsyncDisposable {
   readonly containerGroups: ContainerGroups
   readonly events: EventFeed
   readonly control: (request: Request) => Promise<Response>
+  /** What answers on the plain port without the credential of the instance. */
+  readonly local: LocalRoutes
   /** Exact host names of what is emulated now. */
   hostNames(): string[]
   /** The programs of others that run on the time of this instance: container groups and guests of `skerry run`. */
@@ -48,6 +52,9 @@ export interface ServicesOptions {
   readonly images: ImageCatalogue
   readonly runner: ConfidentialRunner
   readonly proxyUrl: (groupId?: string) => string
+  readonly credential: InstanceCredential
+  /** Of the plain port, `http://127.0.0.1:<port>`; undefined while nothing listens. */
+  readonly plainUrl: () => string | undefined
   readonly door: () => WireDoor | undefined
   readonly control: Pick<ControlOptions, 'dataDir' | 'instance'>
 }
@@ -89,7 +96,12 @@ export function startServices(options: ServicesOptions): RunningServices {
   })
   cleanup.defer(() => containerGroups.close())
   services.push(
-    createEntraService(context),
+    createEntraService(context, {
+      devicePage: () => {
+        const url = options.plainUrl()
+        return url === undefined ? undefined : url + DEVICE_PATH
+      },
+    }),
     createImdsService(context, { psp }),
     createKdsService(context, { psp }),
     createMaaService(context, { psp }),
@@ -108,6 +120,7 @@ export function startServices(options: ServicesOptions): RunningServices {
     events,
     hostNames,
     control: control.handle,
+    local: createLocalRoutes(context, options.credential),
     dependents: () => [
       ...containerGroups
         .list('/subscriptions')

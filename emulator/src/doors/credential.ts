@@ -8,6 +8,9 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 /** The user name of the instance's own credential; a group's is its ARM id in base64url. */
 const INSTANCE_USER = 'skerry'
 
+/** In place of a principal id. */
+const ALL_IDENTITIES = 'all'
+
 export interface InstanceCredential {
   /** `user:password` for a proxy URL. */
   userInfo(groupId?: string): string
@@ -16,6 +19,10 @@ export interface InstanceCredential {
   /** Whose `Proxy-Authorization` this is (lower-case group id), or undefined when it is nobody's. */
   readProxyAuthorization(header: string | undefined): { readonly groupId?: string } | undefined
   isControlAuthorization(header: string | undefined): boolean
+  /** What an app shows to the token service of App Service: for one identity (its principal id), or for all of them. */
+  identityHeader(principalId?: string): string
+  /** Whose it is; undefined when it is nobody's. */
+  readIdentityHeader(secret: string): 'all' | { readonly principalId: string } | undefined
 }
 
 /** @param secret at least 32 random bytes */
@@ -23,6 +30,7 @@ export function instanceCredential(secret: Uint8Array): InstanceCredential {
   const derive = (purpose: string) => createHmac('sha256', secret).update(purpose).digest('base64url')
   const controlToken = derive('control')
   const passwordOf = (user: string) => derive(`proxy:${user}`)
+  const identitySecret = (whose: string) => `${whose}.${derive(`identity:${whose}`)}`
   return {
     controlToken,
     userInfo(groupId) {
@@ -39,6 +47,12 @@ export function instanceCredential(secret: Uint8Array): InstanceCredential {
     isControlAuthorization(header) {
       const token = /^bearer +(\S+)$/i.exec(header ?? '')?.[1]
       return token !== undefined && equal(token, controlToken)
+    },
+    identityHeader: (principalId = ALL_IDENTITIES) => identitySecret(principalId),
+    readIdentityHeader(secret) {
+      const [whose = ''] = secret.split('.')
+      if (!equal(secret, identitySecret(whose))) return undefined
+      return whose === ALL_IDENTITIES ? 'all' : { principalId: whose }
     },
   }
 }

@@ -43,3 +43,11 @@ export function credentialEnvironment({ tenantId, subscriptionId, admin }: Seed)
     AZURE_SUBSCRIPTION_ID: subscriptionId,
   }
 }
+
+/**
+ * What App Service and Functions set for an app with a managed identity, in both generations: the SDKs'
+ * `ManagedIdentityCredential` reads the first two.
+ */
+export function appServiceEnvironment(endpoint: string, header: string): Record<string, string> {
+  return { IDENTITY_ENDPOINT: endpoint, IDENTITY_HEADER: header, MSI_ENDPOINT: endpoint, MSI_SECRET: header }
+}

@@ -5,6 +5,7 @@ import { sharedProviderHosts } from '../maa/index.ts'
 const FIXED = [
   'login.microsoftonline.com',
   'login.windows.net',
+  'login.microsoft.com',
   'sts.windows.net',
   'management.azure.com',
   'kdsintf.amd.com',

@@ -8,6 +8,7 @@ import { type InProcessGuest, type InProcessGuestOptions, launchInProcess } from
 const EMULATED = [
   'login.microsoftonline.com',
   'login.windows.net',
+  'login.microsoft.com',
   'sts.windows.net',
   '169.254.169.254',
   'management.azure.com',

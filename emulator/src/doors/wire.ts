@@ -5,6 +5,7 @@ import type { TLSSocket } from 'node:tls'
 import type { Caller, CertificateAuthority, Dispatcher, Journal, PlainAnswer, PlainRequest } from '../core/index.ts'
 import { NOT_EMULATED } from '../core/index.ts'
 import type { InstanceCredential } from './credential.ts'
+import type { LocalRoutes } from './local-routes.ts'
 import { BadRequestError, requestUrl, sendPlainAnswer, sendResponse, toPlainRequest, toRequest } from './node-http.ts'
 import { isOwnUser } from './peer-user.ts'
 import { requestAuthority } from './request-host.ts'
@@ -22,6 +23,8 @@ export interface WireOptions {
   readonly credential: InstanceCredential
   /** Answers the control routes; the door has checked that the caller is this machine and knows the credential. */
   readonly control: (request: Request) => Promise<Response>
+  /** Answers what is not for the credential's holder alone; the door has checked the Host header. */
+  readonly local?: LocalRoutes
   /** Whether a client may speak TLS straight to the port, without the credential. Default: programs of this user and root's. */
   readonly mayConnect?: (socket: Socket) => Promise<boolean>
   /** How long a connection may say nothing, in milliseconds. */
@@ -123,7 +126,9 @@ export function createWireDoor(options: WireOptions): WireDoor {
     const target = incoming.url ?? '/'
     if (target.startsWith('/')) {
       const authority = () => `http://${requestAuthority(incoming, [])}`
-      void serve(incoming, outgoing, authority, (request) => answerControl(request, options))
+      void serve(incoming, outgoing, authority, (request) =>
+        answerControl(request, options, () => mayConnect(incoming.socket)),
+      )
       return
     }
     const client = credential.readProxyAuthorization(incoming.headers['proxy-authorization'])
@@ -258,11 +263,17 @@ async function serve(
   }
 }
 
-async function answerControl(request: Request, options: WireOptions): Promise<Response> {
+async function answerControl(
+  request: Request,
+  options: WireOptions,
+  isOwner: () => Promise<boolean>,
+): Promise<Response> {
   if (!new URL(request.url).pathname.startsWith(CONTROL_PREFIX)) {
     const text = 'This is the proxy of a Skerry emulator. Point HTTPS_PROXY at it: `skerry env` prints how.\n'
     return new Response(text, { status: 404, headers: { 'content-type': 'text/plain; charset=utf-8' } })
   }
+  const local = isLoopbackHost(request.headers.get('host')) ? options.local?.answer(request, isOwner) : undefined
+  if (local !== undefined) return await local
   // A page in a browser may reach loopback: it cannot leave out Origin, nor name another host than the one it resolved.
   if (!isLocalControl(Object.fromEntries(request.headers))) {
     return Response.json(
@@ -277,8 +288,11 @@ async function answerControl(request: Request, options: WireOptions): Promise<Re
 }
 
 function isLocalControl(headers: Readonly<Record<string, string | string[] | undefined>>): boolean {
-  const host = String(headers.host ?? '').replace(/:\d+$/, '')
-  return headers.origin === undefined && (host === '127.0.0.1' || host === 'localhost')
+  return headers.origin === undefined && isLoopbackHost(String(headers.host ?? ''))
+}
+
+function isLoopbackHost(header: string | null): boolean {
+  return /^(?:127\.0\.0\.1|localhost)(?::\d+)?$/.test(header ?? '')
 }
 
 const WRONG_CREDENTIAL = "this instance's credential is missing or wrong; `skerry env` prints it"

@@ -11,3 +11,5 @@ export function createImdsService(ctx: EmulatorContext, options: { readonly psp:
     handle: (request, caller) => app.fetch(request, { caller }),
   }
 }
+
+export { appServiceIdentity, type HeaderIdentity, MSI_PATH } from './app-service.ts'
