@@ -75,7 +75,7 @@ describe('a caller without a role', () => {
     expect(lines).toContain(
       `Resource: '/subscriptions/${world.ctx.seed.subscriptionId}/resourcegroups/rg/providers/microsoft.keyvault/vaults/skerry/keys/k'`,
     )
-    expect(world.ctx.journal.records().at(-1)?.action).toContain('Microsoft.KeyVault/vaults/keys/read')
+    expect(world.ctx.journal.records().at(-1)?.action).toMatch(/^Assign the role Key Vault .* at .*\/keys\/k or above\.$/)
   })
 
   it('is told by a managed HSM in one line', async () => {
@@ -243,7 +243,6 @@ describe('bad input', () => {
     ['PUT', '/restore'],
     ['POST', '/prebackup'],
     ['PUT', '/keys/k/restore'],
-    ['GET', '/settings'],
     ['POST', '/securitydomain/download'],
   ])('%s %s is said to be missing of a managed HSM, and is nothing of a vault', async (method, path) => {
     const ofHsm = await world.call(method, `${MANAGED_HSM}${path}`)

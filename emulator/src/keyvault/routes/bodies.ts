@@ -174,7 +174,7 @@ export function readRandomCount(body: unknown): number {
 function commonFields(input: v.InferOutput<typeof updateBody>): CommonFields {
   const policy = input.release_policy
   const known = input.attributes
-  if (input.tags && Object.keys(input.tags).length > 15) throw badParameter('Property tags has more than 15 tags')
+  if (input.tags) requireFewTags(input.tags)
   return present({
     enabled: known?.enabled,
     notBefore: known?.nbf,
@@ -189,6 +189,15 @@ function commonFields(input: v.InferOutput<typeof updateBody>): CommonFields {
         }
       : undefined,
   })
+}
+
+/** At most 15 tags of at most 256 characters on either side ("About keys: key tags"); the words of the refusal are ours. */
+function requireFewTags(tags: Readonly<Record<string, string>>): void {
+  const entries = Object.entries(tags)
+  if (entries.length > 15) throw badParameter('Property tags has more than 15 tags')
+  if (entries.some(([name, value]) => name.length > 256 || value.length > 256)) {
+    throw badParameter('Property tags has a name or value of more than 256 characters')
+  }
 }
 
 function read<T extends v.GenericSchema>(schema: T, body: unknown): v.InferOutput<T> {
