@@ -1,0 +1,94 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { TEST_CACHE_HOME } from '../../emulator/src/core/test-context.ts'
+import { createRunner } from '../../emulator/src/run/index.ts'
+import { ROOT, skerry, temporaryFolder } from '../support/skerry.ts'
+
+/** One `skerry up`, as a person would run it, and what its clients are told. */
+export interface LanguageWorld extends AsyncDisposable {
+  /** What the clients' processes run with: proxy, certificate authority, credentials, and a home of their own. */
+  readonly environment: NodeJS.ProcessEnv
+  readonly endpoints: { readonly vault: string; readonly mhsm: string; readonly maa: string; readonly arm: string }
+  readonly folder: string
+  /** A token of an attested guest with its wrapping key; or why this machine can have none. */
+  fixture(): Promise<ReleaseFixture | { readonly unavailable: string }>
+}
+
+/** What the client programs release with. */
+export interface ReleaseFixture {
+  readonly token: string
+  /** PKCS #8 PEM of the RSA key that the token vouches for. */
+  readonly wrappingKey: string
+  readonly policy: object
+  /** One that the token does not meet. */
+  readonly refusingPolicy: object
+}
+
+export async function startWorld(): Promise<LanguageWorld> {
+  const folder = temporaryFolder()
+  const home = {
+    PATH: process.env.PATH,
+    HOME: folder.path,
+    XDG_RUNTIME_DIR: folder.path,
+    XDG_CACHE_HOME: TEST_CACHE_HOME,
+  }
+  const up = skerry(['up', '--json'], home)
+  const end = async () => {
+    up.child.kill('SIGTERM')
+    await up.ended
+    folder[Symbol.dispose]()
+  }
+  try {
+    const { endpoints } = JSON.parse(await up.line(/^\{/)) as Pick<LanguageWorld, 'endpoints'>
+    const variables = await skerry(['env', '--json'], home).ended
+    const environment = { ...home, ...(JSON.parse(variables.stdout) as NodeJS.ProcessEnv) }
+    return {
+      environment,
+      endpoints,
+      folder: folder.path,
+      fixture: () => releaseFixture(folder.path, environment, endpoints.maa),
+      [Symbol.asyncDispose]: end,
+    }
+  } catch (error) {
+    await end()
+    throw error
+  }
+}
+
+async function releaseFixture(folder: string, environment: NodeJS.ProcessEnv, maa: string) {
+  const { device, notices } = await createRunner().capabilities()
+  if (device === 'none') return { unavailable: notices.join(' ') }
+  const wrapping = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const { n, e } = wrapping.publicKey.export({ format: 'jwk' })
+  mkdirSync(join(folder, 'guest'), { recursive: true })
+  const runtimeData = join(folder, 'guest', 'runtime-data.json')
+  const tokenFile = join(folder, 'guest', 'token')
+  writeFileSync(runtimeData, JSON.stringify({ keys: [{ kty: 'RSA', kid: 'w', key_ops: ['encrypt'], n, e }] }))
+  const attest = [process.execPath, join(ROOT, 'guest/bin/skerry-guest.mjs'), 'attest', '--maa', new URL(maa).host]
+  const { code, stderr } = await skerry(
+    ['run', '--', ...attest, '--runtime-data', runtimeData, '--to-file', tokenFile],
+    environment,
+  ).ended
+  if (code !== 0) throw new Error(`the guest was not attested: ${stderr}`)
+  return {
+    token: readFileSync(tokenFile, 'utf8').trim(),
+    wrappingKey: wrapping.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    policy: policyOf(maa, 'false'),
+    refusingPolicy: policyOf(maa, 'true'),
+  }
+}
+
+const policyOf = (authority: string, debuggable: string) => ({
+  version: '1.0.0',
+  anyOf: [
+    {
+      authority,
+      allOf: [
+        { claim: 'x-ms-attestation-type', equals: 'sevsnpvm' },
+        { claim: 'x-ms-compliance-status', equals: 'azure-compliant-uvm' },
+        { claim: 'x-ms-sevsnpvm-is-debuggable', equals: debuggable },
+      ],
+    },
+  ],
+})
