@@ -5,6 +5,9 @@ import type { TokenVerifier } from '../entra/index.ts'
 import type { Authorizer } from '../rbac/index.ts'
 import { authenticate } from './access.ts'
 import { parseAddress } from './address.ts'
+import { roleAssignments } from './authorization/role-assignments.ts'
+import { roleDefinitions } from './authorization/role-definitions.ts'
+import { authorizationRoutes } from './authorization/routes.ts'
 import type { ArmContext, ArmVariables } from './context.ts'
 import { deploymentRoutes } from './deployments/routes.ts'
 import { openDeployments } from './deployments/state.ts'
@@ -15,10 +18,10 @@ import { keyVaultRoutes } from './keyvault/routes.ts'
 import { openOperations } from './operations.ts'
 import { attestationProviders } from './providers/attestation.ts'
 import { containerGroupType } from './providers/container-groups.ts'
+import { federatedIdentityCredentials } from './providers/federated-credentials.ts'
 import { userAssignedIdentities } from './providers/identities.ts'
-import { roleAssignments } from './providers/role-assignments.ts'
-import { authorizationRoutes } from './routes/authorization.ts'
 import { containerGroupRoutes } from './routes/container-groups.ts'
+import { federatedCredentialRoutes } from './routes/federated-credentials.ts'
 import { groupRoutes } from './routes/groups.ts'
 import { resourceRoutes } from './routes/resources.ts'
 import { subscriptionRoutes } from './routes/subscriptions.ts'
@@ -87,14 +90,17 @@ function armApp(arm: ArmContext, keyVault: KeyVaultProvider): Hono<ArmVariables>
     await next()
   })
 
-  authorizationRoutes(app, arm)
+  const definitions = roleDefinitions(ctx, arm.authorizer)
+  authorizationRoutes(app, arm, definitions)
   subscriptionRoutes(app, arm)
   groupRoutes(app, arm)
   const { accessPolicies, vaultKeys, managedHsmKeys } = keyVault
-  const nested = [arm.roleAssignments, accessPolicies, vaultKeys, managedHsmKeys]
+  const federated = federatedIdentityCredentials(ctx)
+  const nested = [arm.roleAssignments, definitions, accessPolicies, vaultKeys, managedHsmKeys, federated]
   deploymentRoutes(app, { ...arm, types: [...arm.types, ...nested] })
   keyVaultRoutes(app, arm, keyVault)
   containerGroupRoutes(app, arm)
+  federatedCredentialRoutes(app, arm, federated)
   resourceRoutes(app, arm)
 
   app.notFound((c) => {
