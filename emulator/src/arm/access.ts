@@ -1,6 +1,6 @@
 import type { EmulatorContext } from '../core/index.ts'
 import { type Principal, TokenError, type TokenVerifier } from '../entra/index.ts'
-import type { Authorizer } from '../rbac/index.ts'
+import type { Authorizer, Permission } from '../rbac/index.ts'
 import { ArmError } from './error.ts'
 
 /** Every spelling of Resource Manager that Entra gives tokens for. */
@@ -70,8 +70,10 @@ export function authorize(
   caller: Principal,
   action: string,
   scope: string,
+  more: Pick<Permission, 'assignedRole'> = {},
 ): void {
-  if (authorizer.check(caller.objectId, { action }, scope).allowed) return
+  const permission = { action, ...more }
+  if (authorizer.check(caller.objectId, permission, scope).allowed) return
   const message = `The client '${caller.clientId}' with object id '${caller.objectId}' does not have authorization to perform action '${action}' over scope '${scope}' or the scope is invalid. If access was recently granted, please refresh your credentials.`
   ctx.journal.write({
     service: 'arm',
@@ -80,8 +82,14 @@ export function authorize(
     subject: caller.objectId,
     summary: message,
     conditions: [{ name: 'role', wanted: action, found: 'no assignment that grants it', met: false }],
-    action: `Assign a role that contains ${action} to ${caller.objectId} at ${scope} or above.`,
+    action: `Assign ${roleToAssign(authorizer.rolesFor(permission), action)} to ${caller.objectId} at ${scope} or above.`,
     answer: { status: 403, code: 'AuthorizationFailed' },
   })
   throw new ArmError(403, { code: 'AuthorizationFailed', message })
+}
+
+/** The narrowest role that would have been enough, and a few others. */
+function roleToAssign([first, ...others]: readonly string[], action: string): string {
+  if (first === undefined) return `a role that contains ${action}`
+  return `the role ${first}${others.length === 0 ? '' : ` (or ${others.slice(0, 3).join(', ')})`}`
 }

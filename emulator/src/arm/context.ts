@@ -3,10 +3,10 @@ import type { EmulatorContext } from '../core/index.ts'
 import type { Principal, TokenVerifier } from '../entra/index.ts'
 import type { Authorizer } from '../rbac/index.ts'
 import type { ArmAddress } from './address.ts'
+import type { RoleAssignments } from './authorization/role-assignments.ts'
 import type { Deployments } from './deployments/state.ts'
 import type { ResourceGroups } from './groups.ts'
 import type { Operations } from './operations.ts'
-import type { RoleAssignments } from './providers/role-assignments.ts'
 import type { ResourceType } from './providers/types.ts'
 
 /** What the routes of Resource Manager work with. */

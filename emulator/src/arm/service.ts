@@ -44,7 +44,7 @@ export function createArmService(ctx: EmulatorContext, options: ArmOptions): Ser
     groups: openResourceGroups(ctx),
     operations: openOperations(ctx),
     deployments: openDeployments(ctx),
-    roleAssignments: roleAssignments(ctx),
+    roleAssignments: roleAssignments(ctx, options.authorizer),
     types: [
       containerGroupType(ctx, options.containerGroups, options.authorizer),
       userAssignedIdentities(ctx),

@@ -4,7 +4,7 @@ import { type Clock, type MovableClock, systemClock } from '../core/index.ts'
 import { createTestContext, type TestWorld } from '../core/test-context.ts'
 import { createEntraService, createTokenVerifier, ensureServicePrincipal } from '../entra/index.ts'
 import { createProcessor } from '../psp/index.ts'
-import { createAuthorizer } from '../rbac/index.ts'
+import { type Authorizer, createAuthorizer } from '../rbac/index.ts'
 import type { ErrorBody } from './error.ts'
 import { createArmService } from './service.ts'
 
@@ -17,6 +17,7 @@ export interface ArmWorld extends AsyncDisposable {
   readonly world: TestWorld
   readonly groups: ContainerGroups
   readonly runner: TestRunner
+  readonly authorizer: Authorizer
   readonly subscription: string
   /** A token for Resource Manager: of the seeded administrator, or of a principal made by `principal`. */
   token(of?: { readonly clientId: string; readonly clientSecret: string }): Promise<string>
@@ -47,11 +48,12 @@ export function createArmWorld(clock: MovableClock & Clock = systemClock()): Arm
     images,
     clientEnvironment: { caFile: '/ca.pem', proxyUrl: () => '', hostNames: () => [], accept: () => undefined },
   })
+  const authorizer = createAuthorizer(ctx)
   world.use(createEntraService(ctx))
   world.use(
     createArmService(ctx, {
       tokens: createTokenVerifier(ctx),
-      authorizer: createAuthorizer(ctx),
+      authorizer,
       containerGroups: groups,
     }),
   )
@@ -73,6 +75,7 @@ export function createArmWorld(clock: MovableClock & Clock = systemClock()): Arm
     world,
     groups,
     runner,
+    authorizer,
     subscription: ctx.seed.subscriptionId,
     token,
     principal(name) {

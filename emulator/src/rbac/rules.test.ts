@@ -6,6 +6,7 @@ import {
   createAuthorizer,
   findRole,
   findRoleByRoleName,
+  rolesGranting,
   scopeContains,
 } from './index.ts'
 
@@ -96,6 +97,30 @@ describe('the authorizer', () => {
   })
   it('answers no to a question without an action', () => {
     expect(authorizerWith('Owner', subscription).check('p', {}, vault).allowed).toBe(false)
+  })
+})
+
+describe('the roles that give a permission', () => {
+  it('are named the narrowest first', () => {
+    const release = { dataAction: 'Microsoft.KeyVault/vaults/keys/release/action' }
+    expect(rolesGranting(BUILT_IN_ROLES, release)).toEqual([
+      'Key Vault Crypto Service Release User',
+      'Key Vault Crypto Officer',
+      'Key Vault Administrator',
+    ])
+  })
+})
+
+describe('a role that is limited to some roles', () => {
+  const assign = (assignedRole: string) => ({ action: 'Microsoft.Authorization/roleAssignments/write', assignedRole })
+  it('gives those and no other', () => {
+    const authorizer = authorizerWith('Key Vault Data Access Administrator', vault)
+    expect(authorizer.check('p', assign(findRoleByRoleName('Key Vault Reader')?.name ?? ''), vault).allowed).toBe(true)
+    expect(authorizer.check('p', assign(findRoleByRoleName('Owner')?.name ?? ''), vault).allowed).toBe(false)
+  })
+  it('leaves others unlimited', () => {
+    const owner = findRoleByRoleName('Owner')?.name ?? ''
+    expect(authorizerWith('Owner', vault).check('p', assign(owner), vault).allowed).toBe(true)
   })
 })
 

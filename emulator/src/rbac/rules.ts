@@ -50,11 +50,12 @@ export function rolesGranting(roles: readonly RoleDefinition[], wanted: Permissi
     .map(({ roleName }) => roleName)
 }
 
-/** A pattern with a wildcard counts as many, the more so the earlier the wildcard stands. */
+/** A pattern with a wildcard counts as many, the more so the earlier the wildcard stands; what is taken away, little. */
 function breadthOf(permissions: readonly RolePermission[]): number {
   const weigh = (pattern: string) => (pattern.includes('*') ? 1000 / (1 + pattern.indexOf('*')) : 0.1)
   const patterns = permissions.flatMap(({ actions, dataActions }) => [...actions, ...dataActions])
-  return patterns.reduce((sum, pattern) => sum + weigh(pattern), 0)
+  const taken = permissions.flatMap(({ notActions, notDataActions }) => [...notActions, ...notDataActions])
+  return patterns.reduce((sum, pattern) => sum + weigh(pattern), 0) - taken.length / 100
 }
 
 /** Whether what is assigned at `scope` holds at `id`: the same resource, or one below it. `/` is above everything. */
