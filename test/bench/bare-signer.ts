@@ -1,4 +1,4 @@
-import { constants, createPrivateKey, privateEncrypt } from 'node:crypto'
+import { createPrivateKey, privateEncrypt } from 'node:crypto'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { DIGEST_INFO_SHA256 } from './sign-floor.ts'
@@ -20,7 +20,7 @@ process.once('message', ({ cert, key, signingKey }: Start) => {
     request.on('end', () => {
       const { value } = JSON.parse(Buffer.concat(chunks).toString()) as { value: string }
       const info = Buffer.concat([DIGEST_INFO_SHA256, Buffer.from(value, 'base64url')])
-      const signature = privateEncrypt({ key: privateKey, padding: constants.RSA_PKCS1_PADDING }, info)
+      const signature = privateEncrypt(privateKey, info)
       const body = JSON.stringify({ kid: 'bare', value: signature.toString('base64url') })
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': body.length })
       response.end(body)

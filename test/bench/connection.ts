@@ -56,7 +56,9 @@ async function openTunnel({ port, host, proxyAuthorization }: Place): Promise<So
   const socket = connectTcp({ port, host: '127.0.0.1', noDelay: true })
   await once(socket, 'connect')
   if (proxyAuthorization === undefined) return socket
-  socket.write(`CONNECT ${host}:443 HTTP/1.1\r\nHost: ${host}:443\r\nProxy-Authorization: ${proxyAuthorization}\r\n\r\n`)
+  socket.write(
+    `CONNECT ${host}:443 HTTP/1.1\r\nHost: ${host}:443\r\nProxy-Authorization: ${proxyAuthorization}\r\n\r\n`,
+  )
   const [head] = (await once(socket, 'data')) as [Buffer]
   if (!head.toString('latin1').startsWith('HTTP/1.1 200')) throw new Error(`the proxy said ${head}`)
   return socket

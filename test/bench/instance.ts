@@ -51,7 +51,11 @@ export async function startInstance({ script = SKERRY, onDisk = false } = {}): P
     const [text] = await Promise.race([once(createInterface({ input: child.stdout }), 'line'), ended])
     const line = JSON.parse(String(text)) as Line
     const { port, username, password } = new URL(line.proxy)
-    const direct = { port: Number(port), host: new URL(line.endpoints.vault).hostname, ca: readFileSync(line.ca, 'utf8') }
+    const direct = {
+      port: Number(port),
+      host: new URL(line.endpoints.vault).hostname,
+      ca: readFileSync(line.ca, 'utf8'),
+    }
     const proxyAuthorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
     const headers = {
       Authorization: `Bearer ${await tokenOf({ ...direct, host: 'login.microsoftonline.com' }, line.credentials)}`,

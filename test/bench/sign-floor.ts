@@ -1,4 +1,4 @@
-import { constants, generateKeyPairSync, privateEncrypt, randomBytes } from 'node:crypto'
+import { generateKeyPairSync, privateEncrypt, randomBytes } from 'node:crypto'
 import { median } from './statistics.ts'
 
 /** The DER head of a SHA-256 digest's DigestInfo (RFC 8017 section 9.2, note 1). */
@@ -11,10 +11,9 @@ const BATCH = 100
 export function measureSignFloor(): number {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const info = Buffer.concat([DIGEST_INFO_SHA256, randomBytes(32)])
-  const key = { key: privateKey, padding: constants.RSA_PKCS1_PADDING }
   const batch = () => {
     const begun = performance.now()
-    for (let at = 0; at < BATCH; at += 1) privateEncrypt(key, info)
+    for (let at = 0; at < BATCH; at += 1) privateEncrypt(privateKey, info)
     return (performance.now() - begun) / BATCH
   }
   batch()

@@ -38,7 +38,12 @@ export async function benchVault({ count, say }: VaultBenchOptions): Promise<voi
     for (const clients of [1, 32]) {
       const floor = measureSignFloor()
       const done = await load(pid, { place, clients, warmUp: Math.ceil(count / 4), count, question })
-      say(row(`${name}, ${clients} client${clients === 1 ? '' : 's'}`, ...cells(done, Math.min(floor, measureSignFloor()))))
+      say(
+        row(
+          `${name}, ${clients} client${clients === 1 ? '' : 's'}`,
+          ...cells(done, Math.min(floor, measureSignFloor())),
+        ),
+      )
     }
   }
   await measure('a bare node:https signer', bare.pid, bare.place, { ...sign, headers: {} })

@@ -1,9 +1,9 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import type { Random } from './context.ts'
 
 /** The operating system's random source. */
 export function systemRandom(): Random {
-  return { bytes: (size) => randomBytes(size), uuid: () => uuidOf(randomBytes(16)) }
+  return { bytes: (size) => randomBytes(size), uuid: () => randomUUID() }
 }
 
 /**

@@ -147,8 +147,8 @@ function readBody(incoming: IncomingMessage): Promise<Buffer<ArrayBuffer>> {
         chunks.push(chunk)
       }
     })
-    incoming.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
+    // Also of a client that goes away in the middle.
     incoming.on('error', reject)
-    incoming.once('close', () => reject(new BadRequestError(400, 'the body ended before it was whole')))
+    incoming.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
   })
 }

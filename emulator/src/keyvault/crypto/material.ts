@@ -189,6 +189,7 @@ function withoutLeadingZeros(bytes: Buffer): Buffer {
 
 /** Reading a private key costs as much as a signature: it is read once for as long as its material is in hand. */
 const privateKeys = new WeakMap<StoredMaterial, KeyObject>()
+const publicKeys = new WeakMap<StoredMaterial, KeyObject>()
 
 /** The private key of an RSA or EC version. */
 export function privateKeyOf(material: StoredMaterial): KeyObject {
@@ -198,6 +199,15 @@ export function privateKeyOf(material: StoredMaterial): KeyObject {
   const key = createPrivateKey({ key: der, type: 'pkcs8', format: 'der' })
   der.fill(0)
   privateKeys.set(material, key)
+  return key
+}
+
+/** The public key of an RSA or EC version. */
+export function publicKeyOf(material: StoredMaterial): KeyObject {
+  const known = publicKeys.get(material)
+  if (known !== undefined) return known
+  const key = createPublicKey(privateKeyOf(material))
+  publicKeys.set(material, key)
   return key
 }
 
