@@ -10,7 +10,7 @@ import {
   RFC_7517_A3_OCT,
   RFC_7517_B,
   RFC_7638_THUMBPRINT,
-} from './rfc-examples.ts'
+} from './test-rfc-examples.ts'
 import { readRsaJwk } from './rsa-jwk.ts'
 import { createIssuerWorld, type IssuerWorld } from './test-issuer.ts'
 import { chooseWrappingKey } from './wrapping-key.ts'
