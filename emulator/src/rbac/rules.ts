@@ -45,17 +45,29 @@ export function permissionGrants(granted: RolePermission, wanted: Permission): b
 export function rolesGranting(roles: readonly RoleDefinition[], wanted: Permission): string[] {
   return roles
     .filter(({ permissions }) => permissions.some((granted) => permissionGrants(granted, wanted)))
-    .map(({ roleName, permissions }) => ({ roleName, breadth: breadthOf(permissions) }))
-    .sort((a, b) => a.breadth - b.breadth)
+    .map(({ roleName, permissions }) => ({
+      roleName,
+      breadth: Math.min(...permissions.map((granted) => breadthFor(granted, wanted))),
+      size: sizeOf(permissions),
+    }))
+    .sort((a, b) => a.breadth - b.breadth || a.size - b.size)
     .map(({ roleName }) => roleName)
 }
 
-/** A pattern with a wildcard counts as many, the more so the earlier the wildcard stands; what is taken away, little. */
-function breadthOf(permissions: readonly RolePermission[]): number {
-  const weigh = (pattern: string) => (pattern.includes('*') ? 1000 / (1 + pattern.indexOf('*')) : 0.1)
-  const patterns = permissions.flatMap(({ actions, dataActions }) => [...actions, ...dataActions])
+/** How much more than what was wanted the pattern covers that gives it: the earlier its wildcard, the more. */
+function breadthFor({ actions, dataActions }: RolePermission, { action, dataAction }: Permission): number {
+  const covering = [
+    ...actions.filter((pattern) => action !== undefined && actionMatches(pattern, action)),
+    ...dataActions.filter((pattern) => dataAction !== undefined && actionMatches(pattern, dataAction)),
+  ]
+  return Math.min(...covering.map((pattern) => (pattern.includes('*') ? 1 / (1 + pattern.indexOf('*')) : 0)))
+}
+
+/** What else a role has; what it takes away again counts a little. */
+function sizeOf(permissions: readonly RolePermission[]): number {
+  const given = permissions.flatMap(({ actions, dataActions }) => [...actions, ...dataActions])
   const taken = permissions.flatMap(({ notActions, notDataActions }) => [...notActions, ...notDataActions])
-  return patterns.reduce((sum, pattern) => sum + weigh(pattern), 0) - taken.length / 100
+  return given.length - taken.length / 100
 }
 
 /** Whether what is assigned at `scope` holds at `id`: the same resource, or one below it. `/` is above everything. */
