@@ -6,7 +6,6 @@ import {
   type Clock,
   cacheDirectory,
   createSeed,
-  DEFAULT_SETTINGS,
   type Dispatcher,
   directoryFiles,
   type EmulatorContext,
@@ -21,7 +20,6 @@ import {
   releasedAtExit,
   runtimeDirectory,
   type Seed,
-  type Settings,
   systemClock,
   systemRandom,
 } from './core/index.ts'
@@ -34,6 +32,8 @@ import { MSI_PATH } from './imds/index.ts'
 import type { VirtualProcessor } from './psp/types.ts'
 import { type ConfidentialRunner, createRunner } from './run/index.ts'
 import { makeStateFolder } from './run/state-folder.ts'
+import type { SeedDocument, SownSeed } from './seed/index.ts'
+import { type GivenSettings, seedOf, settingsOf } from './seed/merge.ts'
 import { type RunningServices, startServices } from './services.ts'
 import { createGate } from './state/gate.ts'
 import {
@@ -58,9 +58,17 @@ export interface EmulatorOptions {
   readonly cacheDir?: string
   readonly faults?: Faults
   /** What is not given is as in `DEFAULT_SETTINGS`. @throws SettingsError from `createEmulator` */
-  readonly settings?: Partial<Settings>
+  readonly settings?: GivenSettings
   /** What is not given is random. */
   readonly seed?: Partial<Seed>
+  /**
+   * What exists from the start, beside tenant and administrator: the content of a seed file (SEED.md). Made whole or not
+   * at all; what exists in a data directory already stays. Its settings yield to `settings`.
+   * @throws SeedError from `createEmulator`
+   */
+  readonly seedDocument?: SeedDocument
+  /** The same from a file, which may name others. */
+  readonly seedFile?: string
   /** Real time unless given. Certificates follow real time in any case: TLS clients know no other. */
   readonly clock?: Clock
   /** The programs that stand for container images. */
@@ -137,6 +145,7 @@ export interface WireEndpoint extends AsyncDisposable {
 /** @throws DataDirectoryInUseError when another process has the data directory */
 export async function createEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
   const { dataDir } = options
+  const sown = await givenSeed(options)
   await using cleanup = new AsyncDisposableStack()
   if (dataDir !== undefined) cleanup.use(lockDataDirectory(dataDir))
 
@@ -148,7 +157,7 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
       dataDir,
       state,
       cacheDir: options.cacheDir ?? cacheDirectory(),
-      seed: { ...createSeed(random), ...options.seed },
+      seed: seedOf(createSeed(random), options.seed, sown?.document),
       clock: options.clock,
       unusable: (reason) => noteUnusableCache(journal, reason),
     })
@@ -159,8 +168,9 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
     options.journalFile ?? inData('journal.jsonl'),
   )
   cleanup.defer(() => journal.close())
-  kept = await open(await initialState(options))
+  kept = await open(await initialState(options, sown))
   cleanup.defer(() => kept?.[Symbol.dispose]())
+  sown?.requireAgreement(kept.seed)
 
   const authorityFiles = dataDir === undefined ? memoryFiles() : directoryFiles(join(dataDir, 'authority'))
   const label = dataDir === undefined ? `in memory, process ${process.pid}` : lastOf(dataDir)
@@ -192,7 +202,7 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
         keys,
         authority,
         faults: options.faults ?? NO_FAULTS,
-        settings: { ...DEFAULT_SETTINGS, ...options.settings },
+        settings: settingsOf(options.settings, sown?.document.settings),
         seed,
       },
       folder,
@@ -208,6 +218,7 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
   let running = start(kept)
   cleanup.defer(() => running[Symbol.asyncDispose]())
   const gate = createGate(() => running.dispatcher, wall)
+  await sown?.apply(running.context)
 
   async function advance(ms: number, { force = false } = {}): Promise<void> {
     const depend = running.dependents()
@@ -316,14 +327,25 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
   }
 }
 
+/** Loaded only where there is a seed. @throws SeedError */
+async function givenSeed({ seedDocument, seedFile }: EmulatorOptions): Promise<SownSeed | undefined> {
+  if (seedDocument === undefined && seedFile === undefined) return undefined
+  const { parseSeed, readSeedFile, sownSeed } = await import('./seed/index.ts')
+  return sownSeed(seedFile === undefined ? parseSeed(seedDocument) : readSeedFile(seedFile))
+}
+
 /** What to start with, if anything was given; in a data directory it is in place then. */
-async function initialState({ state, stateFile, dataDir }: EmulatorOptions): Promise<StateDocument | undefined> {
+async function initialState(
+  { state, stateFile, dataDir }: EmulatorOptions,
+  sown: SownSeed | undefined,
+): Promise<StateDocument | undefined> {
   if (state === undefined && stateFile === undefined) return undefined
   const [{ checkState }, { readStateFile }] = await Promise.all([
     import('./state/check.ts'),
     import('./state/parse.ts'),
   ])
   const document = stateFile === undefined ? checkState(state) : readStateFile(stateFile)
+  sown?.requireAgreement(document.seed)
   if (dataDir === undefined) return document
   if (holdsState(dataDir)) throw new StateExistsError(dataDir)
   const { announceImport } = await import('./state/import.ts')

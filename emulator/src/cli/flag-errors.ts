@@ -1,4 +1,5 @@
-import { UsageError } from './usage-error.ts'
+import { ControlError } from '../control/client.ts'
+import { UsageError, unreadable } from './usage-error.ts'
 
 /** What is wrong with a data directory, with the flag that named it; other errors as they are. */
 export function dataError(flag: string, directory: string, error: unknown): unknown {
@@ -15,4 +16,18 @@ export function appError(flag: string, error: unknown): unknown {
   if (code === 'ERR_HOST_APP_NOT_FOUND') return new UsageError(`--app ${flag}: ${message}`)
   if (/^ERR_HOST_(APP|CONFIG|NOT_COVERED|SCHEDULE)/.test(code ?? '')) return new Error(`--app ${flag}: ${message}`)
   return error
+}
+
+/** What is wrong with a state file, with its name; other errors as they are. */
+export function stateFileError(flag: string, file: string, error: unknown): unknown {
+  const { code, message, path } = error as NodeJS.ErrnoException
+  const name = flag === '' ? file : `${flag} ${file}`
+  if (code === 'ERR_STATE') return new UsageError(`${name}: ${message}`)
+  return path === undefined && code !== 'EISDIR' ? error : unreadable(flag, file, error)
+}
+
+/** What an instance refused, without the request that it was, and what would help. */
+export function explainRefusal(error: unknown, help: string): unknown {
+  if (!(error instanceof ControlError) || error.answer === undefined) return error
+  return new Error(`${error.answer.message}${error.answer.status === 409 ? `; ${help}` : ''}`)
 }

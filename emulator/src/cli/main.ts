@@ -1,9 +1,11 @@
 import { Command, CommanderError } from 'commander'
+import { describeClock } from './commands/clock.ts'
 import { describeDemo } from './commands/demo.ts'
 import { describeEnv } from './commands/env.ts'
 import { describeExplain } from './commands/explain.ts'
 import { describeHost } from './commands/host.ts'
 import { describeRun } from './commands/run.ts'
+import { describeState } from './commands/state.ts'
 import { describeUp } from './commands/up.ts'
 
 /** Exit codes: 2 for what was typed wrong, 1 for what went wrong. */
@@ -56,13 +58,25 @@ Run your own program as if in a confidential container:
   skerry run -- ./my-sidecar         it finds /dev/sev-guest; its reports verify
   skerry explain                     why the last key was withheld`,
     )
-  const commands = [describeUp, describeEnv, describeRun, describeHost, describeExplain, describeDemo]
+  const commands = [
+    describeUp,
+    describeEnv,
+    describeRun,
+    describeHost,
+    describeExplain,
+    describeState,
+    describeClock,
+    describeDemo,
+  ]
   for (const add of commands) add(program, exit)
-  for (const command of program.commands) {
-    const name = `${command.name()} `
-    command.exitOverride().configureOutput({ outputError: (text, write) => write(oneLine(text, name)) })
-  }
+  for (const command of program.commands) failInOneLine(command, '')
   return program
+}
+
+function failInOneLine(command: Command, before: string): void {
+  const name = `${before}${command.name()} `
+  command.exitOverride().configureOutput({ outputError: (text, write) => write(oneLine(text, name)) })
+  for (const below of command.commands) failInOneLine(below, name)
 }
 
 /** What the parser has to say, in one line like every other failure. */

@@ -1,0 +1,5 @@
+export { applySeed } from './apply.ts'
+export { SeedError } from './error.ts'
+export { type ParsedSeed, parseSeed, readSeedFile } from './parse.ts'
+export type { SeedDocument } from './schema.ts'
+export { type SownSeed, sownSeed } from './sown.ts'

@@ -1,0 +1,37 @@
+import { DEFAULT_SETTINGS, type ReleasePolicySettings, type Seed, type Settings } from '../core/index.ts'
+import type { SeedDocument } from './schema.ts'
+
+/** Tenant, subscription and administrator: what a seed says goes before what was given in code, and that before chance. */
+export function seedOf(made: Seed, given: Partial<Seed> = {}, document: SeedDocument = {}): Seed {
+  const { tenantId, subscriptionId, admin } = { ...made, ...given }
+  return {
+    tenantId: document.tenantId?.toLowerCase() ?? tenantId,
+    subscriptionId: document.subscriptionId?.toLowerCase() ?? subscriptionId,
+    admin: {
+      clientId: document.admin?.clientId?.toLowerCase() ?? admin.clientId,
+      objectId: document.admin?.objectId?.toLowerCase() ?? admin.objectId,
+      clientSecret: document.admin?.clientSecret ?? admin.clientSecret,
+    },
+  }
+}
+
+/** Settings as they are given: what is absent is as in `DEFAULT_SETTINGS`, each point of the release policy for itself. */
+export type GivenSettings = Partial<Omit<Settings, 'releasePolicy'>> & {
+  readonly releasePolicy?: Partial<ReleasePolicySettings>
+}
+
+/** Settings: what was given in code or by flags goes before what a seed says; authorities are those of both. */
+export function settingsOf(given: GivenSettings = {}, seeded: SeedDocument['settings'] = {}): Settings {
+  const eventWebhook = given.eventWebhook ?? seeded.eventWebhook
+  const releasePolicy = { ...DEFAULT_SETTINGS.releasePolicy }
+  for (const [name, value] of Object.entries({ ...seeded.releasePolicy, ...given.releasePolicy })) {
+    if (value !== undefined) Object.assign(releasePolicy, { [name]: value })
+  }
+  return {
+    ...DEFAULT_SETTINGS,
+    ...given,
+    releasePolicy,
+    authorities: [...new Set([...(given.authorities ?? []), ...(seeded.authorities ?? [])])],
+    ...(eventWebhook !== undefined && { eventWebhook }),
+  }
+}
