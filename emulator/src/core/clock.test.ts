@@ -37,6 +37,19 @@ describe.each<[string, () => MovableClock]>([
     expect(done).toEqual([10, 20, 30])
   })
 
+  it('waits for what an alarm that lay in the past is still doing', async () => {
+    const clock = create()
+    const steps: string[] = []
+    clock.at(clock.now() - DAY, async () => {
+      for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+      steps.push('done')
+    })
+    await new Promise((resolve) => setImmediate(resolve))
+    await clock.advance(DAY)
+    steps.push('moved')
+    expect(steps).toEqual(['done', 'moved'])
+  })
+
   it('does not fire what was disposed of', async () => {
     const clock = create()
     const fired: string[] = []

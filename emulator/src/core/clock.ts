@@ -45,6 +45,7 @@ export function systemClock(initialOffsetMs = 0): MovableClock & { readonly offs
   let offsetMs = initialOffsetMs
   let moving = Promise.resolve()
   const alarms = new Set<Alarm & { timer?: NodeJS.Timeout }>()
+  const fired = new Fired()
 
   const now = () => Date.now() + offsetMs
   const arm = (alarm: Alarm & { timer?: NodeJS.Timeout }) => {
@@ -52,7 +53,7 @@ export function systemClock(initialOffsetMs = 0): MovableClock & { readonly offs
     const wait = Math.min(Math.max(alarm.atMs - now(), 0), LONGEST_TIMEOUT)
     alarm.timer = setTimeout(() => {
       if (now() < alarm.atMs) return arm(alarm)
-      if (alarms.delete(alarm)) void alarm.fire()
+      if (alarms.delete(alarm)) fired.fire(alarm)
     }, wait)
     alarm.timer.unref()
   }
@@ -70,12 +71,13 @@ export function systemClock(initialOffsetMs = 0): MovableClock & { readonly offs
   const moveBy = async (ms: number) => {
     const target = offsetMs + ms
     for (;;) {
+      await fired.done()
       const due = earliest(alarms, Date.now() + target)
       if (due === undefined) break
       alarms.delete(due)
       clearTimeout(due.timer)
       offsetMs = Math.min(Math.max(due.atMs - Date.now(), offsetMs), target)
-      await due.fire()
+      fired.fire(due)
       await afterWhatWasWoken()
     }
     offsetMs = target
@@ -102,21 +104,23 @@ export function manualClock(start: string | number = '2026-01-01T00:00:00Z'): Mo
   let nowMs = typeof start === 'number' ? start : Date.parse(start)
   let moving = Promise.resolve()
   const alarms = new Set<Alarm>()
+  const fired = new Fired()
   const now = () => nowMs
   const fireDue = async (untilMs: number) => {
     for (;;) {
+      await fired.done()
       const due = earliest(alarms, untilMs)
       if (due === undefined) return
       alarms.delete(due)
       nowMs = Math.max(nowMs, due.atMs)
-      await due.fire()
+      fired.fire(due)
       await afterWhatWasWoken()
     }
   }
   const at = (atMs: number, fire: Alarm['fire']): Disposable => {
     const alarm: Alarm = { atMs, fire }
     alarms.add(alarm)
-    if (atMs <= nowMs) setImmediate(() => void (alarms.delete(alarm) && fire()))
+    if (atMs <= nowMs) setImmediate(() => alarms.delete(alarm) && fired.fire(alarm))
     return { [Symbol.dispose]: () => void alarms.delete(alarm) }
   }
   return {
@@ -132,6 +136,22 @@ export function manualClock(start: string | number = '2026-01-01T00:00:00Z'): Mo
       })
       await moving
     },
+  }
+}
+
+/** What alarms set off and is not over yet, whether time came to them by itself or was moved. */
+class Fired {
+  readonly #running = new Set<Promise<void>>()
+
+  fire(alarm: Alarm): void {
+    const running = alarm.fire()
+    if (running === undefined) return
+    this.#running.add(running)
+    void running.finally(() => this.#running.delete(running))
+  }
+
+  async done(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running)
   }
 }
 

@@ -4,7 +4,7 @@ import { COLLECTIONS, epochSeconds, type RoleAssignmentRecord, type Service, typ
 import { createTestContext, type TestContextOptions, type TestWorld } from '../core/test-context.ts'
 import { createEntraService, createTokenVerifier, ensureServicePrincipal, issueToken } from '../entra/index.ts'
 import { createAuthorizer } from '../rbac/index.ts'
-import { createKeyVaultService } from './index.ts'
+import { createKeyVaultService, type KeyVaultService } from './index.ts'
 
 /*
  * For tests: a premium vault, a standard one and a managed HSM in a world of their own, with an Entra that issues their
@@ -21,6 +21,7 @@ export const RELEASE_USER = '08bbd89e-9f13-488c-ac41-acfcb10c90ab'
 
 export interface VaultWorld extends TestWorld {
   readonly issuer: AttestationIssuer
+  readonly vaults: KeyVaultService
   /** An access token for a service, of the administrator or of a principal that may do nothing yet. */
   token(audience: string, who?: 'admin' | 'stranger'): Promise<string>
   readonly strangerId: string
@@ -75,7 +76,7 @@ export function createVaultWorld(options: TestContextOptions = {}): VaultWorld {
 
   world.use(createEntraService(ctx))
   const tokens = createTokenVerifier(ctx)
-  world.use(createKeyVaultService(ctx, { tokens, authorizer: createAuthorizer(ctx) }))
+  const service = world.use(createKeyVaultService(ctx, { tokens, authorizer: createAuthorizer(ctx) }))
   const issuer = createAttestationIssuer(world)
   world.use(issuer.service)
 
@@ -91,6 +92,7 @@ export function createVaultWorld(options: TestContextOptions = {}): VaultWorld {
   return {
     ...world,
     issuer,
+    vaults: service,
     token,
     assign,
     strangerId: stranger.objectId,
