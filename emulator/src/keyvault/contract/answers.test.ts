@@ -104,7 +104,9 @@ describe.each(SERVICES)(
 
     it('a member that a request must have and has not is refused with 400', async () => {
       await world.call('POST', `${origin}/keys/k/create`, { kty: 'RSA' })
-      const wanting = Object.values(OPERATIONS).filter(
+      // Of release, what is missing is no different from what cannot be verified: 403, as its own tests say.
+      const { release: _, ...others } = OPERATIONS
+      const wanting = Object.values<OperationFacts>(others).filter(
         ({ required, managedHsmOnly }) => required && (personality === 'managedHsm' || !managedHsmOnly),
       )
       for (const { method, path, required = [] } of wanting) {
