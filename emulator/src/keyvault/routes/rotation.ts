@@ -5,10 +5,7 @@ import type { KeyRecord } from '../state.ts'
 import { readRotationPolicy } from './bodies.ts'
 import { journalDone, requireKey } from './lookup.ts'
 
-/**
- * The rotation policy is kept, given back and obeyed by an on-demand rotation (which sets the expiry of the new version
- * from it). Nothing rotates by itself yet.
- */
+/** Reading and writing a key's rotation policy. What it brings about is the business of `rotation/`. */
 
 export function getRotationPolicy(call: Call): Reply {
   const key = requireKey(call)
