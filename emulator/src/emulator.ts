@@ -32,7 +32,7 @@ import { MSI_PATH } from './imds/index.ts'
 import type { VirtualProcessor } from './psp/types.ts'
 import { type ConfidentialRunner, createRunner } from './run/index.ts'
 import { makeStateFolder } from './run/state-folder.ts'
-import type { SeedDocument, SownSeed } from './seed/index.ts'
+import type { ParsedSeed, SeedDocument, SownSeed } from './seed/index.ts'
 import { type GivenSettings, seedOf, settingsOf } from './seed/merge.ts'
 import { type RunningServices, startServices } from './services.ts'
 import { createGate } from './state/gate.ts'
@@ -69,6 +69,8 @@ export interface EmulatorOptions {
   readonly seedDocument?: SeedDocument
   /** The same from a file, which may name others. */
   readonly seedFile?: string
+  /** The same, as `readSeedFile` gave it. */
+  readonly parsedSeed?: ParsedSeed
   /** Real time unless given. Certificates follow real time in any case: TLS clients know no other. */
   readonly clock?: Clock
   /** The programs that stand for container images. */
@@ -83,6 +85,8 @@ export interface EmulatorOptions {
   readonly state?: StateDocument
   /** The same from a file, as `skerry state export` wrote it. */
   readonly stateFile?: string
+  /** Called after another state was imported. */
+  readonly imported?: () => void | Promise<void>
   /** Directories that containers must find empty, beside the emulator's own: where its owner keeps secrets of the run. */
   readonly hidden?: readonly string[]
 }
@@ -328,10 +332,10 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
 }
 
 /** Loaded only where there is a seed. @throws SeedError */
-async function givenSeed({ seedDocument, seedFile }: EmulatorOptions): Promise<SownSeed | undefined> {
-  if (seedDocument === undefined && seedFile === undefined) return undefined
+async function givenSeed({ seedDocument, seedFile, parsedSeed }: EmulatorOptions): Promise<SownSeed | undefined> {
+  if ((parsedSeed ?? seedFile ?? seedDocument) === undefined) return undefined
   const { parseSeed, readSeedFile, sownSeed } = await import('./seed/index.ts')
-  return sownSeed(seedFile === undefined ? parseSeed(seedDocument) : readSeedFile(seedFile))
+  return sownSeed(parsedSeed ?? (seedFile === undefined ? parseSeed(seedDocument) : readSeedFile(seedFile)))
 }
 
 /** What to start with, if anything was given; in a data directory it is in place then. */

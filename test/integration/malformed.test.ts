@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { seedEndpoints } from '../../emulator/src/cli/seed-endpoints.ts'
 import { TEST_CACHE_DIRECTORY as cacheDir } from '../../emulator/src/core/test-context.ts'
 import { createEmulator, type Emulator } from '../../emulator/src/emulator.ts'
+import { DEFAULT_SEED } from '../../emulator/src/seed/default-document.ts'
 
 /*
  * Whatever is sent, no service fails: it says what is wrong (4xx) or that it does not cover it (501).
@@ -9,8 +9,7 @@ import { createEmulator, type Emulator } from '../../emulator/src/emulator.ts'
 
 let emulator: Emulator
 beforeAll(async () => {
-  emulator = await createEmulator({ cacheDir })
-  seedEndpoints(emulator.context)
+  emulator = await createEmulator({ cacheDir, seedDocument: DEFAULT_SEED })
 })
 afterAll(() => emulator.close())
 

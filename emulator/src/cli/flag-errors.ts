@@ -20,10 +20,17 @@ export function appError(flag: string, error: unknown): unknown {
 
 /** What is wrong with a state file, with its name; other errors as they are. */
 export function stateFileError(flag: string, file: string, error: unknown): unknown {
-  const { code, message, path } = error as NodeJS.ErrnoException
+  const { code, message, syscall } = error as NodeJS.ErrnoException
   const name = flag === '' ? file : `${flag} ${file}`
-  if (code === 'ERR_STATE') return new UsageError(`${name}: ${message}`)
-  return path === undefined && code !== 'EISDIR' ? error : unreadable(flag, file, error)
+  if (code === 'ERR_STATE' || code === 'ERR_STATE_EXISTS') return new UsageError(`${name}: ${message}`)
+  return syscall === undefined ? error : unreadable(flag, file, error)
+}
+
+/** What is wrong with a seed file, with the flag that named it; other errors as they are. */
+export function seedFileError(file: string, error: unknown): unknown {
+  const { code, message, syscall } = error as NodeJS.ErrnoException
+  if (code === 'ERR_SEED') return new UsageError(`--seed ${file}: ${message}`)
+  return syscall === undefined ? error : unreadable('--seed', file, error)
 }
 
 /** What an instance refused, without the request that it was, and what would help. */

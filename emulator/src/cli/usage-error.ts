@@ -8,7 +8,9 @@ export class UsageError extends Error {
 /** A file that a flag names and that cannot be read. */
 export function unreadable(flag: string, file: string, error: unknown): UsageError {
   const { code } = error as NodeJS.ErrnoException
-  return new UsageError(`${flag}${flag && ' '}${file}: ${code === 'ENOENT' ? 'there is no such file' : `cannot be read (${code})`}`)
+  return new UsageError(
+    `${flag}${flag && ' '}${file}: ${code === 'ENOENT' ? 'there is no such file' : `cannot be read (${code})`}`,
+  )
 }
 
 /** For `--port`. */

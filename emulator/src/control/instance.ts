@@ -23,12 +23,13 @@ export interface InstanceInfo {
   readonly journal: string
   readonly endpoints: Endpoints
   readonly credentials: Credentials
+  readonly managedIdentity?: ManagedIdentity
 }
 
-/** Base URLs of what exists from the start. */
+/** Base URLs of what exists from the start; of vaults and managed HSMs, of one of each if there is any. */
 export interface Endpoints {
-  readonly vault: string
-  readonly mhsm: string
+  readonly vault?: string
+  readonly mhsm?: string
   readonly maa: string
   readonly arm: string
 }
@@ -38,6 +39,15 @@ export interface Credentials {
   readonly clientId: string
   readonly clientSecret: string
   readonly subscriptionId: string
+}
+
+/** Of the programs of this machine. */
+export interface ManagedIdentity {
+  readonly clientId: string
+  /** Its object id, which role assignments name. */
+  readonly principalId: string
+  /** Full ARM id. */
+  readonly resourceId: string
 }
 
 /** Thrown when there is no telling which instance is meant, or none can be found. */
