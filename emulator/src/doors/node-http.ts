@@ -129,9 +129,12 @@ export function sendPlainAnswer(
   const lines: string[] = []
   for (const name in headers) lines.push(name, headers[name]!)
   const bodiless = status === 204 || status === 304
-  if (!bodiless) lines.push('Content-Length', String(body === null ? 0 : Buffer.byteLength(body)))
+  const size = body === null ? 0 : Buffer.byteLength(body)
+  if (!bodiless) lines.push('Content-Length', String(size))
   outgoing.writeHead(status, lines)
-  outgoing.end(bodiless || method === 'HEAD' || body === null ? undefined : body)
+  if (bodiless || method === 'HEAD' || body === null) outgoing.end()
+  // Text in ASCII is the same in either, and Latin-1 is written for less.
+  else outgoing.end(body, size === body.length ? 'latin1' : 'utf8')
 }
 
 function readBody(incoming: IncomingMessage): Promise<Buffer<ArrayBuffer>> {

@@ -2,7 +2,8 @@ import { decodeBase64Lenient } from '@skerry/guest/wire'
 import { badParameter } from './errors.ts'
 
 /** What is sent is always unpadded base64url. */
-export const base64Url = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')
+export const base64Url = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64url')
 
 /** What is received may be padded, or in the standard alphabet: clients disagree. Throws 400 that names the field. */
 export function bytesOf(text: string, field: string): Buffer {

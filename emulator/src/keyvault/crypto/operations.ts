@@ -126,13 +126,13 @@ function cbcIv(input: CryptoInput): Buffer {
 }
 
 /** The DER head of the DigestInfo of each hash (RFC 8017 section 9.2, note 1), and the digest's size. */
-const DIGEST_INFO: Readonly<Record<string, readonly [hash: string, head: string, size: number]>> = {
-  RS256: ['sha256', '3031300d060960864801650304020105000420', 32],
-  RS384: ['sha384', '3041300d060960864801650304020205000430', 48],
-  RS512: ['sha512', '3051300d060960864801650304020305000440', 64],
-  PS256: ['sha256', '', 32],
-  PS384: ['sha384', '', 48],
-  PS512: ['sha512', '', 64],
+const DIGEST_INFO: Readonly<Record<string, readonly [hash: string, head: Buffer, size: number]>> = {
+  RS256: ['sha256', Buffer.from('3031300d060960864801650304020105000420', 'hex'), 32],
+  RS384: ['sha384', Buffer.from('3041300d060960864801650304020205000430', 'hex'), 48],
+  RS512: ['sha512', Buffer.from('3051300d060960864801650304020305000440', 'hex'), 64],
+  PS256: ['sha256', Buffer.alloc(0), 32],
+  PS384: ['sha384', Buffer.alloc(0), 48],
+  PS512: ['sha512', Buffer.alloc(0), 64],
 }
 const HMAC: Readonly<Record<string, string>> = { HS256: 'sha256', HS384: 'sha384', HS512: 'sha512' }
 
@@ -171,7 +171,7 @@ function hmac(material: StoredMaterial, alg: string, data: Buffer): Buffer {
 /** RSNULL signs whatever the caller made of it; the others put the digest in its DigestInfo. */
 function digestInfo(alg: string, digest: Buffer): Buffer {
   if (alg === 'RSNULL') return digest
-  return Buffer.concat([Buffer.from(rsaAlgorithm(alg, digest)[1], 'hex'), digest])
+  return Buffer.concat([rsaAlgorithm(alg, digest)[1], digest])
 }
 
 function rsaAlgorithm(alg: string, digest: Buffer) {

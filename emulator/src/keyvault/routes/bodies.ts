@@ -219,7 +219,7 @@ type Present<T> = { [K in keyof T]?: Exclude<T[K], null | undefined> }
 
 /** Without the members that are null or undefined. */
 function present<T extends object>(members: T): Present<T> {
-  return Object.fromEntries(
-    Object.entries(members).filter(([, value]) => value !== undefined && value !== null),
-  ) as Present<T>
+  const kept: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(members)) if (value !== undefined && value !== null) kept[name] = value
+  return kept as Present<T>
 }
