@@ -11,6 +11,12 @@ export interface Settings {
    */
   readonly authorities: readonly string[]
   readonly releasePolicy: ReleasePolicySettings
+  /**
+   * When a vault asks the authorities of a policy for their keys. Azure's does so already when the policy is stored, and
+   * refuses one that cannot be reached (AKV.SKR.1012). `atRelease`: here most authorities of Azure are out of reach by
+   * design, and their policies must be storable. `atCreation`: as Azure.
+   */
+  readonly authorityCheck: 'atRelease' | 'atCreation'
   /** Where Event Grid's events of vaults are posted; absent: nowhere. */
   readonly eventWebhook?: string
 }
@@ -38,5 +44,11 @@ export interface ReleasePolicySettings extends Required<EvaluationSettings> {
 
 export const DEFAULT_SETTINGS: Settings = {
   authorities: [],
-  releasePolicy: { operators: 'all', nesting: 'allowed', trailingSlash: 'ignored', coercion: 'canonical' },
+  authorityCheck: 'atRelease',
+  releasePolicy: {
+    operators: 'all',
+    nesting: 'allowed',
+    trailingSlash: 'ignored',
+    coercion: 'canonical',
+  },
 }

@@ -2,6 +2,8 @@ import { X509Certificate } from 'node:crypto'
 import { calculateJwkThumbprint, compactVerify, importJWK } from 'jose'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createAttestationTokens } from './attestation-token.ts'
+import { readRsaJwk } from './rsa-jwk.ts'
+import { createIssuerWorld, type IssuerWorld } from './test-issuer.ts'
 import {
   RFC_7515,
   RFC_7515_A2_KEY,
@@ -11,8 +13,6 @@ import {
   RFC_7517_B,
   RFC_7638_THUMBPRINT,
 } from './test-rfc-examples.ts'
-import { readRsaJwk } from './rsa-jwk.ts'
-import { createIssuerWorld, type IssuerWorld } from './test-issuer.ts'
 import { chooseWrappingKey } from './wrapping-key.ts'
 
 let world: IssuerWorld

@@ -3,6 +3,7 @@ import { has } from '../api-version.ts'
 import { type Call, ok, type Reply } from '../call.ts'
 import { forbidden } from '../errors.ts'
 import { keyId } from '../personality/views.ts'
+import { requireReachableAuthorities } from '../release/reachable-authorities.ts'
 import { settleUpdate } from '../rules/export-rules.ts'
 import { settleKeyOps } from '../rules/key-types.ts'
 import { keyStoreOf, SECONDS_PER_DAY } from '../rules/vault-rules.ts'
@@ -42,6 +43,8 @@ export function listVersions(call: Call): Reply {
 
 export async function update(call: Call): Promise<Reply> {
   const fields = readUpdate(await call.body())
+  // Before the key is looked at: nothing may come between that and the change.
+  await requireReachableAuthorities(call, fields.releasePolicy)
   // A key that is not there at all is named without the version that was asked for.
   requireKey(call)
   const { key, version } = requireVersion(call)

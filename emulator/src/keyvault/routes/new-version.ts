@@ -4,6 +4,7 @@ import { type Call, ok, type Reply } from '../call.ts'
 import { makeKey, type NewKey, readImportedKey } from '../crypto/material.ts'
 import { badParameter } from '../errors.ts'
 import { keyId } from '../personality/views.ts'
+import { requireReachableAuthorities } from '../release/reachable-authorities.ts'
 import { settleNewVersion } from '../rules/export-rules.ts'
 import { settleKeyOps, settleKeySpec } from '../rules/key-types.ts'
 import { keyStoreOf, requireRoomForVersion } from '../rules/vault-rules.ts'
@@ -26,6 +27,7 @@ export async function create(call: Call): Promise<Reply> {
   const keyOps = settleKeyOps(fields.keyOps, spec.kty, store)
   // Settled before the key is made, which may take seconds, and again when it is put in its place.
   settleExport(call, fields, { kty: spec.kty, keyOps }, existing(call))
+  await requireReachableAuthorities(call, fields.releasePolicy)
   const made = await makeKey(spec, call.parts.ctx.random)
   return addNewVersion(call, 'createKey', made, keyOps, fields)
 }
@@ -39,6 +41,8 @@ export async function importKey(call: Call): Promise<Reply> {
     : readImportedKey(fields.jwk, fields.hardware, store)
   const wanted = fields.jwk?.key_ops
   const keyOps = settleKeyOps(Array.isArray(wanted) && wanted.length > 0 ? wanted : undefined, brought.kty, store)
+  settleExport(call, fields, { kty: brought.kty, keyOps }, existing(call))
+  await requireReachableAuthorities(call, fields.releasePolicy)
   return addNewVersion(call, 'importKey', brought, keyOps, fields)
 }
 
