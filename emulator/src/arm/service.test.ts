@@ -259,6 +259,14 @@ describe('a vault', () => {
     expect((await arm.send('HEAD', path('mine'))).status).toBe(204)
     expect((await arm.send('HEAD', path('other'))).status).toBe(404)
   })
+  it('takes the days of its soft delete as a string, too, as az sends those of a managed HSM', async () => {
+    const answer = await arm.send('PUT', path('mine'), body({ softDeleteRetentionInDays: '7' }))
+    expect(await answer.json()).toMatchObject({ properties: { softDeleteRetentionInDays: 7 } })
+    for (const days of ['6', '91', 'seven', '7.5', true]) {
+      const refused = arm.send('PUT', path('other'), body({ softDeleteRetentionInDays: days }))
+      expect(await errorOf(refused), String(days)).toMatchObject({ status: 400, code: 'BadRequest' })
+    }
+  })
   it('whose name another group has is refused', async () => {
     seedResources(arm.world.ctx, { resourceGroups: [{ name: 'other' }] })
     const url = path('skerry-demo').replace('/rg/', '/other/')

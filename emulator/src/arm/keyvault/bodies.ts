@@ -112,7 +112,9 @@ function common(
 }
 
 function retention(properties: Properties, before: VaultRecord | undefined): number {
-  const days = properties.softDeleteRetentionInDays ?? before?.softDeleteRetentionInDays ?? 90
+  const given = properties.softDeleteRetentionInDays ?? before?.softDeleteRetentionInDays ?? 90
+  // `az keyvault create --hsm-name` sends its --retention-days as a string.
+  const days = typeof given === 'string' && /^\d{1,3}$/.test(given) ? Number(given) : given
   if (typeof days !== 'number' || !Number.isInteger(days) || days < 7 || days > 90) {
     throw badRequest('The property "softDeleteRetentionInDays" must be between 7 and 90.')
   }
