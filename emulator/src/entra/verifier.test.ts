@@ -10,15 +10,19 @@ const VAULT = 'https://vault.azure.net'
 let world: TestWorld
 let verifier: TokenVerifier
 let fetched: string[]
+/** Whether the tenant's key set is empty. */
+let withdrawn: boolean
 
 beforeEach(() => {
   world = createTestContext()
   const entra = createEntraService(world.ctx)
   fetched = []
+  withdrawn = false
   world.use({
     ...entra,
     handle: (request, caller) => {
       fetched.push(request.url)
+      if (withdrawn && request.url.includes('/keys')) return Response.json({ keys: [] })
       return entra.handle(request, caller)
     },
   })
@@ -132,5 +136,44 @@ describe('a request is refused', () => {
 
   it.each(['oid', 'appid', 'tid', 'exp', 'nbf'])('with a token that has no %s', async (claim) => {
     await expect(verify(await forge({ [claim]: undefined }))).rejects.toMatchObject({ code: 'malformed' })
+  })
+})
+
+describe('a token whose signature was verified before', () => {
+  it('is refused once it is expired', async () => {
+    const token = await issue()
+    await verify(token)
+    await world.clock.advance(3599 * 1000)
+    await expect(verify(token)).rejects.toMatchObject({ code: 'expired', found: String(decodeJwt(token).exp) })
+  })
+
+  it('is refused while it is not valid yet, should the clock ever say so', async () => {
+    const token = await issue()
+    await verify(token)
+    world.ctx.clock.now = () => decodeJwt(token).nbf! * 1000 - 1
+    await expect(verify(token)).rejects.toMatchObject({ code: 'notYetValid' })
+  })
+
+  it('is refused by a resource that it is not for', async () => {
+    const token = await issue()
+    await verify(token)
+    const elsewhere = verify(token, ['https://management.azure.com/'])
+    await expect(elsewhere).rejects.toMatchObject({ code: 'audience', found: VAULT })
+    await expect(verify(token, ['https://other/', `${VAULT}/`])).resolves.toBeDefined()
+  })
+
+  it('is refused once the tenant has withdrawn the key', async () => {
+    const token = await forge({ exp: Math.floor(world.clock.now() / 1000) + 7 * 24 * 3600 })
+    await verify(token)
+    withdrawn = true
+    await expect(verify(token)).resolves.toBeDefined()
+    await world.clock.advance(24 * 3600 * 1000)
+    await expect(verify(token)).rejects.toMatchObject({ code: 'signature' })
+  })
+
+  it('vouches for no other token with the same claims', async () => {
+    const token = await issue()
+    await verify(token)
+    await expect(verify(`${token.slice(0, -4)}AAAA`)).rejects.toMatchObject({ code: 'signature' })
   })
 })
