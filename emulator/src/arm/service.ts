@@ -87,6 +87,8 @@ function armApp(arm: ArmContext, keyVault: KeyVaultProvider): Hono<ArmVariables>
     if (subscriptionId !== undefined && !subscriptions.has(subscriptionId.toLowerCase())) {
       throw armErrors.subscriptionNotFound(subscriptionId)
     }
+    if (address.namespace?.toLowerCase() === 'microsoft.keyvault')
+      c.header('x-ms-keyvault-service-version', '1.5.166.0')
     await next()
   })
 

@@ -10,11 +10,29 @@ export function subscriptionsOf(ctx: Pick<EmulatorContext, 'store'>): Collection
   return ctx.store.collection('armSubscriptions')
 }
 
-export function viewSubscription({ subscriptionId, displayName }: SubscriptionRecord, tenantId: string) {
+/** From these api-versions on the answers have these members (Azure REST API, "Subscriptions" and "Tenants"). */
+const TELLS_TENANTS = '2019-06-01'
+const TELLS_TENANT_NAME = '2022-09-01'
+
+export function viewTenant(tenantId: string, apiVersion: string) {
+  const named = { displayName: 'Skerry', defaultDomain: 'skerry.onmicrosoft.com', tenantType: 'AAD' }
+  return {
+    id: `/tenants/${tenantId}`,
+    tenantId,
+    tenantCategory: 'Home',
+    ...(apiVersion >= TELLS_TENANT_NAME && named),
+  }
+}
+
+export function viewSubscription(
+  { subscriptionId, displayName }: SubscriptionRecord,
+  tenantId: string,
+  apiVersion: string,
+) {
   return {
     id: `/subscriptions/${subscriptionId}`,
     authorizationSource: 'RoleBased',
-    managedByTenants: [],
+    ...(apiVersion >= TELLS_TENANTS && { managedByTenants: [], tags: {} }),
     subscriptionId,
     tenantId,
     displayName,

@@ -33,6 +33,7 @@ const images = catalogueOf([
     repository: 'test.azurecr.io/app',
     programs: {
       '/sleep': node('console.log("one"); console.log("two"); setInterval(() => {}, 1000)'),
+      '/end': node(''),
       '/fail': node('process.exit(3)'),
     },
   },

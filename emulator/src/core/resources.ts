@@ -102,6 +102,7 @@ export interface AttestationProviderRecord {
   /** Full ARM id; absent for a shared provider. */
   readonly id?: string
   readonly location?: string
+  readonly tags?: Readonly<Record<string, string>>
 }
 
 /** Anything Entra issues tokens for. */

@@ -8,6 +8,8 @@ export interface Authorizer {
   check(principalId: string, permission: Permission, scopeId: string): AuthorizationDecision
   /** What a principal has at a scope, each permission of each of its roles. */
   permissionsAt(principalId: string, scopeId: string): RolePermission[]
+  /** Whether a principal has any role at a scope, above it or below: what lets it know that the scope is there. */
+  reaches(principalId: string, scopeId: string): boolean
   /** Names of the roles that would give a permission, the narrowest first. */
   rolesFor(permission: Permission): string[]
 }
@@ -42,11 +44,12 @@ export function createAuthorizer(ctx: Pick<EmulatorContext, 'store'>): Authorize
     }
     return byPrincipal
   }
-  const grantsOf = (principalId: string, scopeId: string) => {
+  const allOf = (principalId: string) => {
     known ??= read()
-    const all = known.get(principalId.toLowerCase()) ?? []
-    return all.filter(({ assignment }) => scopeContains(assignment.scope, scopeId))
+    return known.get(principalId.toLowerCase()) ?? []
   }
+  const grantsOf = (principalId: string, scopeId: string) =>
+    allOf(principalId).filter(({ assignment }) => scopeContains(assignment.scope, scopeId))
   return {
     check(principalId, permission, scopeId) {
       const found = grantsOf(principalId, scopeId).find(({ permissions }) =>
@@ -56,6 +59,10 @@ export function createAuthorizer(ctx: Pick<EmulatorContext, 'store'>): Authorize
     },
     permissionsAt: (principalId, scopeId) =>
       grantsOf(principalId, scopeId).flatMap(({ permissions }) => [...permissions]),
+    reaches: (principalId, scopeId) =>
+      allOf(principalId).some(
+        ({ assignment: { scope } }) => scopeContains(scope, scopeId) || scopeContains(scopeId, scope),
+      ),
     rolesFor: (permission) => rolesGranting(definitions.all(), permission),
   }
 }

@@ -1,6 +1,6 @@
 import { type AttestationProviderRecord, COLLECTIONS, type EmulatorContext } from '../../core/index.ts'
 import { ArmError } from '../error.ts'
-import { type ArmResource, normalLocation, propertiesOf, type ResourceType } from './types.ts'
+import { type ArmResource, normalLocation, propertiesOf, type ResourceType, tagsOf } from './types.ts'
 
 /** The short name of a region in a provider's host name. */
 const REGIONS: Readonly<Record<string, string>> = {
@@ -31,6 +31,12 @@ const REGIONS: Readonly<Record<string, string>> = {
 export function attestationProviders(ctx: EmulatorContext): ResourceType {
   const records = ctx.store.collection<AttestationProviderRecord>(COLLECTIONS.attestationProviders)
   const byId = (id: string) => records.values().find((record) => record.id?.toLowerCase() === id.toLowerCase())
+  const change = (record: AttestationProviderRecord, body: Readonly<Record<string, unknown>>) => {
+    const tags = tagsOf(body)
+    const changed = tags === undefined ? record : { ...record, tags }
+    records.put(record.host, changed)
+    return changed
+  }
   return {
     type: 'Microsoft.Attestation/attestationProviders',
     get(id) {
@@ -46,7 +52,7 @@ export function attestationProviders(ctx: EmulatorContext): ResourceType {
     },
     async put({ id, name, body }) {
       const before = byId(id)
-      if (before !== undefined) return { status: 200, body: view(before) }
+      if (before !== undefined) return { status: 200, body: view(change(before, body)) }
       const location = normalLocation(body.location, 'westeurope')
       const region = REGIONS[location]
       if (region === undefined || !/^[a-zA-Z][a-zA-Z0-9]{2,23}$/.test(name)) {
@@ -60,16 +66,19 @@ export function attestationProviders(ctx: EmulatorContext): ResourceType {
       }
       const isolated = propertiesOf(body).policySigningCertificates !== undefined
       const host = `${name.toLowerCase()}.${region}.attest.azure.net`
-      const record: AttestationProviderRecord = { name, host, trustModel: isolated ? 'Isolated' : 'AAD', id, location }
+      const tags = tagsOf(body)
+      const trustModel = isolated ? 'Isolated' : 'AAD'
+      const record: AttestationProviderRecord = { name, host, trustModel, id, location, ...(tags && { tags }) }
       records.put(host, record)
-      return { status: 201, body: view(record) }
+      return { status: 201, body: view(record), headers: { location: `https://${host}/` } }
     },
     async delete(id) {
       const record = byId(id)
       if (record === undefined) return undefined
       records.delete(record.host)
-      return { status: 200 }
+      return { status: 202 }
     },
+    setTags: (id, tags) => view(change(byId(id) as AttestationProviderRecord, { tags })),
   }
 }
 
@@ -79,6 +88,7 @@ function view(record: AttestationProviderRecord): ArmResource {
     name: record.name,
     type: 'Microsoft.Attestation/attestationProviders',
     ...(record.location !== undefined && { location: record.location }),
+    tags: record.tags ?? null,
     properties: { trustModel: record.trustModel, status: 'Ready', attestUri: `https://${record.host}` },
   }
 }

@@ -7,7 +7,7 @@ export interface ArmResource {
   readonly name: string
   readonly type: string
   readonly location?: string
-  readonly tags?: Readonly<Record<string, string>>
+  readonly tags?: Readonly<Record<string, string>> | null
   readonly identity?: unknown
   readonly sku?: unknown
   readonly properties: unknown

@@ -1,8 +1,10 @@
 import type { Hono } from 'hono'
 import { authorize } from '../access.ts'
 import type { ArmContext, ArmVariables } from '../context.ts'
-import { armErrors } from '../error.ts'
-import { subscriptionsOf, viewSubscription } from '../subscriptions.ts'
+import { armErrors, notCovered } from '../error.ts'
+import { viewLocations } from '../locations.ts'
+import { viewOperations } from '../providers/operations.ts'
+import { subscriptionsOf, viewSubscription, viewTenant } from '../subscriptions.ts'
 import { operationNotFound } from './container-groups.ts'
 
 /** Subscriptions, the tenant, resource providers, and the results of operations followed by `Location`. */
@@ -11,30 +13,41 @@ export function subscriptionRoutes(app: Hono<ArmVariables>, arm: ArmContext): vo
   const { tenantId } = ctx.seed
   const records = subscriptionsOf(ctx)
 
-  app.get('/tenants', (c) => c.json({ value: [{ id: `/tenants/${tenantId}`, tenantId, displayName: 'Skerry' }] }))
+  app.get('/tenants', (c) => c.json({ value: [viewTenant(tenantId, c.get('apiVersion'))] }))
 
   app.get('/subscriptions', (c) => {
-    const readable = records.values().filter(({ subscriptionId }) => {
-      const action = 'Microsoft.Resources/subscriptions/read'
-      return arm.authorizer.check(c.get('caller').objectId, { action }, `/subscriptions/${subscriptionId}`).allowed
-    })
+    const { objectId } = c.get('caller')
+    const readable = records
+      .values()
+      .filter(({ subscriptionId }) => arm.authorizer.reaches(objectId, `/subscriptions/${subscriptionId}`))
     return c.json({
-      value: readable.map((record) => viewSubscription(record, tenantId)),
+      value: readable.map((record) => viewSubscription(record, tenantId, c.get('apiVersion'))),
       count: { type: 'Total', value: readable.length },
     })
   })
+  app.get('/subscriptions/:subscription/locations', (c) => {
+    const { subscriptionId = '' } = c.get('address')
+    const action = 'Microsoft.Resources/subscriptions/locations/read'
+    authorize(ctx, arm.authorizer, c.get('caller'), action, `/subscriptions/${subscriptionId}`)
+    return c.json({ value: viewLocations(subscriptionId) })
+  })
   app.get('/subscriptions/:subscription', (c) => {
     const { subscriptionId = '' } = c.get('address')
-    authorize(
-      ctx,
-      arm.authorizer,
-      c.get('caller'),
-      'Microsoft.Resources/subscriptions/read',
-      `/subscriptions/${subscriptionId}`,
-    )
+    const scope = `/subscriptions/${subscriptionId}`
+    // Whoever has a role on anything in it may see the subscription itself.
+    if (!arm.authorizer.reaches(c.get('caller').objectId, scope)) {
+      authorize(ctx, arm.authorizer, c.get('caller'), 'Microsoft.Resources/subscriptions/read', scope)
+    }
     const record = records.get(subscriptionId.toLowerCase())
     if (record === undefined) throw armErrors.subscriptionNotFound(subscriptionId)
-    return c.json(viewSubscription(record, tenantId))
+    return c.json(viewSubscription(record, tenantId, c.get('apiVersion')))
+  })
+
+  app.get('/providers/:namespace/operations', (c) => {
+    const { namespace = '' } = c.get('address')
+    const value = viewOperations(namespace)
+    if (value === undefined) throw notCovered(`the operations of ${namespace}`)
+    return c.json({ value })
   })
 
   /** Every provider counts as registered. */
