@@ -21,6 +21,7 @@ import {
   storedKeyType,
 } from '../rules/key-types.ts'
 import type { KeyType, StoredMaterial } from '../state.ts'
+import { belongTogether, type RsaNumbers } from './rsa-numbers.ts'
 
 /** A key as it was made or brought: its secret part for the store and its public part for everyone. */
 export interface NewKey {
@@ -101,6 +102,9 @@ function missingMember(name: string, kty: KeyType, store: KeyStore): KeyVaultErr
 export function readPkcs8(kty: 'RSA-HSM' | 'EC-HSM', der: Buffer, invalid: () => Error): NewKey {
   const jwk = jwkOf(der)
   if (jwk === undefined || jwk.kty !== plainKeyType(kty)) throw invalid()
+  if (jwk.kty === 'RSA' && !belongTogether(rsaNumbers((name) => Buffer.from(String(jwk[name]), 'base64url')))) {
+    throw invalid()
+  }
   const made = asymmetric(kty, workingKey(jwk, invalid))
   if (jwk.kty === 'RSA' && !RSA_SIZES.includes(made.keySize ?? 0)) throw invalid()
   if (jwk.kty === 'EC' && !(made.publicJwk.crv! in OPENSSL_CURVES)) throw invalid()
@@ -130,17 +134,23 @@ function importedRsa(
   store: KeyStore,
   invalid: () => Error,
 ): NewKey {
-  const [n, e, d, p, q, dp, dq, qi] = ['n', 'e', 'd', 'p', 'q', 'dp', 'dq', 'qi'].map((name) =>
-    base64Url(withoutLeadingZeros(member(name))),
-  )
+  const numbers = rsaNumbers(member)
   // Before OpenSSL sees it: a huge modulus leaves an error in its queue for the next key that is read.
-  if (Buffer.byteLength(n!, 'base64url') > 512)
-    throw badParameter(`Invalid key size: ${Buffer.byteLength(n!, 'base64url') * 8}`)
-  const key = workingKey({ kty: 'RSA', n: n!, e: e!, d: d!, p: p!, q: q!, dp: dp!, dq: dq!, qi: qi! }, invalid)
+  if (numbers.n.length > 512) throw badParameter(`Invalid key size: ${numbers.n.length * 8}`)
+  if (!belongTogether(numbers)) throw invalid()
+  const members = Object.entries(numbers).map(([name, bytes]) => [name, base64Url(bytes)])
+  const key = workingKey({ kty: 'RSA', ...Object.fromEntries(members) }, invalid)
   const made = asymmetric(kty, key)
   if (!RSA_SIZES.includes(made.keySize ?? 0)) throw badParameter(`Invalid key size: ${made.keySize}`)
   // A vault gives the modulus back as it was sent, leading zero byte and all; a managed HSM strips it.
   return store === 'managedHsm' ? made : { ...made, publicJwk: { n: base64Url(member('n')), e: made.publicJwk.e! } }
+}
+
+const RSA_MEMBERS = ['n', 'e', 'd', 'p', 'q', 'dp', 'dq', 'qi'] as const
+
+function rsaNumbers(member: (name: string) => Buffer): RsaNumbers {
+  const entries = RSA_MEMBERS.map((name) => [name, withoutLeadingZeros(member(name))])
+  return Object.fromEntries(entries) as RsaNumbers
 }
 
 function importedEc(
