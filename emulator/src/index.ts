@@ -29,7 +29,10 @@ export {
   systemClock,
 } from './core/index.ts'
 export { PortInUseError } from './doors/wire.ts'
-export type { EventFeed, EventGridEvent, KeyVaultEventData } from './events/index.ts'
 export { createEmulator, type Emulator, type EmulatorOptions, type WireEndpoint } from './emulator.ts'
+export type { EventFeed, EventGridEvent, KeyVaultEventData } from './events/index.ts'
 export { type FunctionsHost, type FunctionsHostOptions, startFunctionsHost } from './host/index.ts'
 export { type ConfidentialRunner, createRunner } from './run/index.ts'
+export { type SeedDocument, SeedError } from './seed/index.ts'
+export type { GivenSettings } from './seed/merge.ts'
+export { ClockInUseError, StateBusyError, type StateDocument, StateError, StateExistsError } from './state/index.ts'

@@ -90,6 +90,13 @@ describe('the key cache', () => {
     expect(await own.names()).toEqual(['k-ec-p-256.pem'])
   })
 
+  it('names of the machine’s keys those that it uses, and those of the processor', async () => {
+    const machine = memoryFiles({ 'other-rsa-2048.pem': '', 'psp-ark-rsa-4096.pem': '', 'psp-note.txt': '' })
+    const files = withMachineKeys(memoryFiles({ own: '' }), machine, 2048)
+    await keyCacheOver(files).rsa('k', 2048)
+    expect(await files.names()).toEqual(['k-rsa-2048.pem', 'own', 'psp-ark-rsa-4096.pem'])
+  })
+
   it('prefers a long RSA key that the instance brought with it', async () => {
     const brought = memoryFiles()
     const key = await keyCacheOver(brought).rsa('k', 2048)

@@ -20,7 +20,11 @@ export function memoryKeyCache(): KeyCache {
  * new data directory then starts as fast as an old one.
  */
 export function withMachineKeys(own: PrivateFiles, machine: PrivateFiles, fromLength: number): PrivateFiles {
-  return layeredFiles(own, machine, (name) => Number(/-rsa-(\d+)\.pem$/.exec(name)?.[1] ?? 0) >= fromLength)
+  return layeredFiles(own, machine, {
+    shared: (name) => Number(/-rsa-(\d+)\.pem$/.exec(name)?.[1] ?? 0) >= fromLength,
+    // The processor, and who measures its guests, are the machine's own.
+    always: (name) => /^(psp|uvm)-/.test(name),
+  })
 }
 
 export function keyCacheOver(files: PrivateFiles, certificates: PrivateFiles = files): KeyCache {

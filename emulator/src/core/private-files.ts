@@ -128,26 +128,32 @@ export function memoryFiles(content: Readonly<Record<string, string>> = {}): Pri
   }
 }
 
+/** Which files of a machine an instance has a part in. */
+export interface MachineFiles {
+  /** Made in, and shared through, the machine's. */
+  readonly shared: (name: string) => boolean
+  /** Of those, what is the instance's even when it has not asked for it yet. */
+  readonly always: (name: string) => boolean
+}
+
 /**
- * `own` files, with those that `belongsToMachine` names made in, and shared through, `machine`. One of that name that
- * `own` has already (it came with an imported state) is used as it is.
+ * `own` files over those of the machine. One that `own` has already (it came with an imported state) is used as it is.
+ * The names are those of `own`, and of the machine's files those that were asked for or are always the instance's.
  */
-export function layeredFiles(
-  own: PrivateFiles,
-  machine: PrivateFiles,
-  belongsToMachine: (name: string) => boolean,
-): PrivateFiles {
+export function layeredFiles(own: PrivateFiles, machine: PrivateFiles, which: MachineFiles): PrivateFiles {
+  const used = new Set<string>()
+  const ofMachine = (name: string) => which.shared(name) && used.add(name) !== undefined
   return {
-    read: async (name) => (await own.read(name)) ?? (belongsToMachine(name) ? await machine.read(name) : undefined),
-    readSync: (name) => own.readSync(name) ?? (belongsToMachine(name) ? machine.readSync(name) : undefined),
-    write: (name, text) => (belongsToMachine(name) ? machine : own).write(name, text),
+    read: async (name) => (await own.read(name)) ?? (ofMachine(name) ? await machine.read(name) : undefined),
+    readSync: (name) => own.readSync(name) ?? (ofMachine(name) ? machine.readSync(name) : undefined),
+    write: (name, text) => (ofMachine(name) ? machine : own).write(name, text),
     async writeOnce(name, text) {
-      if (!belongsToMachine(name)) return await own.writeOnce(name, text)
-      return (await own.read(name)) ?? (await machine.writeOnce(name, text))
+      return (await own.read(name)) ?? (await (ofMachine(name) ? machine : own).writeOnce(name, text))
     },
     async names() {
-      const shared = (await machine.names()).filter(belongsToMachine)
-      return [...new Set([...(await own.names()), ...shared])].sort()
+      const shared = await machine.names()
+      const ours = shared.filter((name) => which.shared(name) && (used.has(name) || which.always(name)))
+      return [...new Set([...(await own.names()), ...ours])].sort()
     },
     remove: (name) => own.remove(name),
   }

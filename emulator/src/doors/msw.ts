@@ -1,6 +1,9 @@
 import { type HttpHandler, http } from 'msw'
 import { createSeed, type Dispatcher, hostMatches, type JournalRecord, type Seed, systemRandom } from '../core/index.ts'
 import { createEmulator, type Emulator, type EmulatorOptions } from '../emulator.ts'
+import { parseSeed, readSeedFile } from '../seed/index.ts'
+import { seedOf } from '../seed/merge.ts'
+import { readStateFile } from '../state/parse.ts'
 import { credentialEnvironment } from './environment.ts'
 import { type InProcessGuest, type InProcessGuestOptions, launchInProcess } from './guest.ts'
 
@@ -32,6 +35,8 @@ export interface SkerryHandlers extends AsyncDisposable {
   guest(options?: InProcessGuestOptions): Promise<InProcessGuest>
   /** The refusals so far, the last one last: what `skerry explain` would say. */
   denials(): Promise<readonly JournalRecord[]>
+  /** Moves the clock forward, by milliseconds: tokens, soft-delete windows, expiry and rotation with it. */
+  advance(ms: number): Promise<void>
   close(): Promise<void>
 }
 
@@ -40,14 +45,16 @@ export interface SkerryHandlers extends AsyncDisposable {
  * tests on any operating system.
  *
  * @example
- * const skerry = skerryHandlers()
+ * const skerry = skerryHandlers({ seedDocument: { vaults: [{ name: 'contoso', resourceGroup: 'tests' }] } })
  * const server = setupServer(...skerry.handlers)
+ * @throws SeedError, StateError for a seed or state that cannot be used
  */
 export function skerryHandlers(options: EmulatorOptions = {}): SkerryHandlers {
-  const seed: Seed = { ...createSeed(systemRandom()), ...options.seed }
+  const start = startOf(options)
+  const { seed } = start
   let made: Promise<Emulator> | undefined
   const emulator = () => {
-    made ??= createEmulator({ ...options, seed })
+    made ??= createEmulator(start)
     return made
   }
   const answer = async (request: Request): Promise<Response> => {
@@ -71,7 +78,17 @@ export function skerryHandlers(options: EmulatorOptions = {}): SkerryHandlers {
     emulator,
     guest: async (guestOptions = {}) => launchInProcess((await emulator()).psp, guestOptions),
     denials: async () => (await emulator()).context.journal.records().filter(({ outcome }) => outcome === 'denied'),
+    advance: async (ms) => await (await emulator()).advance(ms),
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+/** Files are read now: tenant and administrator are known before the emulator is made. */
+function startOf({ seedDocument, seedFile, stateFile, ...options }: EmulatorOptions) {
+  const state = stateFile === undefined ? options.state : readStateFile(stateFile)
+  const given = seedFile === undefined ? seedDocument && parseSeed(seedDocument) : readSeedFile(seedFile)
+  const parsedSeed = options.parsedSeed ?? given
+  const seed: Seed = state?.seed ?? seedOf(createSeed(systemRandom()), options.seed, parsedSeed?.document)
+  return { ...options, seed, ...(state && { state }), ...(parsedSeed && { parsedSeed }) }
 }
