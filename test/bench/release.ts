@@ -19,7 +19,7 @@ import {
   encodeUtf8,
 } from '@skerry/guest/wire'
 
-const MAA = 'sharedweu.weu.attest.azure.net'
+export const MAA = 'sharedweu.weu.attest.azure.net'
 const VAULT = 'bench.vault.azure.net'
 const KEY = 'bench-key'
 const POLICY = encodeUtf8('package policy\n')
@@ -76,7 +76,7 @@ export async function openReleaseBench(): Promise<ReleaseBench> {
 }
 
 /** The guest's device, answered by the processor as its driver would. */
-function deviceOf({ psp }: Emulator): SnpDevice {
+export function deviceOf({ psp }: Emulator): SnpDevice {
   const guest = psp.launch({ hostData: createHash('sha256').update(POLICY).digest() })
   return {
     async getReport(reportData, { vmpl = 0 } = {}) {
@@ -93,23 +93,28 @@ function credentialOf({ environment: env }: WireEndpoint): ClientSecretCredentia
   return new ClientSecretCredential(AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET)
 }
 
+/** A key that is released to the guest. */
+export function releasableKey() {
+  const hostData = createHash('sha256').update(POLICY).digest('hex')
+  const policy = aciReleasePolicy({ authority: `https://${MAA}`, hostData })
+  return {
+    kty: 'RSA-HSM',
+    key_size: 2048,
+    attributes: { exportable: true },
+    release_policy: { data: encodeBase64Url(encodeUtf8(JSON.stringify(policy))) },
+  }
+}
+
 async function makeKey({ context }: Emulator, { token }: { readonly token: string }): Promise<void> {
   seedResources(context, {
     resourceGroups: [{ name: 'bench' }],
     vaults: [{ name: 'bench', resourceGroup: 'bench' }],
     attestationProviders: [{ host: MAA }],
   })
-  const hostData = createHash('sha256').update(POLICY).digest('hex')
-  const policy = aciReleasePolicy({ authority: `https://${MAA}`, hostData })
   const answer = await fetch(`https://${VAULT}/keys/${KEY}/create?api-version=7.4`, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-    body: JSON.stringify({
-      kty: 'RSA-HSM',
-      key_size: 2048,
-      attributes: { exportable: true },
-      release_policy: { data: encodeBase64Url(encodeUtf8(JSON.stringify(policy))) },
-    }),
+    body: JSON.stringify(releasableKey()),
   })
   if (!answer.ok) throw new Error(`the key was not made: ${answer.status} ${await answer.text()}`)
 }

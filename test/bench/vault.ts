@@ -1,14 +1,17 @@
 import { randomBytes } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
 import { startBareSigner } from './bare.ts'
 import { connect, type Place, type Question } from './connection.ts'
 import { API, askJson, createKey, startInstance } from './instance.ts'
 import { type Load, load } from './load.ts'
+import { releasableKey } from './release.ts'
 import { measureSignFloor } from './sign-floor.ts'
 import { median, ms, percentile, row } from './statistics.ts'
 
 /** What an operation with a key costs over HTTPS, every check on, beside what bare OpenSSL needs for a signature. */
 
 const KEY = 'bench'
+const RELEASE_INSTANCE = fileURLToPath(new URL('./release-instance.ts', import.meta.url))
 
 export interface VaultBenchOptions {
   readonly count: number
@@ -50,6 +53,13 @@ export async function benchVault({ count, say }: VaultBenchOptions): Promise<voi
   await measure('sign', instance.pid, instance.direct, sign)
   await measure('sign through the proxy', instance.pid, instance.proxied, sign)
   await measure('unwrap (RSA-OAEP-256)', instance.pid, instance.direct, unwrap)
+
+  await using releasing = await startInstance({ script: RELEASE_INSTANCE })
+  using toReleasing = await connect(releasing.direct)
+  await createKey(toReleasing, releasing, KEY, releasableKey())
+  const body = JSON.stringify({ target: releasing.line.target, enc: 'RSA_AES_KEY_WRAP_256' })
+  const release = { method: 'POST', path: `/keys/${KEY}/release?${API}`, headers: releasing.headers, body }
+  await measure('release (one token, attested before)', releasing.pid, releasing.direct, release)
 }
 
 export function cells({ latencies, each, cpu }: Load, floor: number): string[] {
