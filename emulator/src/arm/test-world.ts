@@ -3,6 +3,7 @@ import { createTestRunner, type TestRunner } from '../aci/test-runner.ts'
 import { type Clock, type MovableClock, systemClock } from '../core/index.ts'
 import { createTestContext, type TestWorld } from '../core/test-context.ts'
 import { createEntraService, createTokenVerifier, ensureServicePrincipal } from '../entra/index.ts'
+import { createKeyVaultService } from '../keyvault/index.ts'
 import { createProcessor } from '../psp/index.ts'
 import { type Authorizer, createAuthorizer } from '../rbac/index.ts'
 import type { ErrorBody } from './error.ts'
@@ -13,18 +14,25 @@ import { createArmService } from './service.ts'
  * device. `test.azurecr.io/app` is the image there is.
  */
 
+export interface Credential {
+  readonly clientId: string
+  readonly clientSecret: string
+}
+
 export interface ArmWorld extends AsyncDisposable {
   readonly world: TestWorld
   readonly groups: ContainerGroups
   readonly runner: TestRunner
   readonly authorizer: Authorizer
   readonly subscription: string
-  /** A token for Resource Manager: of the seeded administrator, or of a principal made by `principal`. */
-  token(of?: { readonly clientId: string; readonly clientSecret: string }): Promise<string>
+  /** A token for Resource Manager (or for `audience`): of the seeded administrator, or of one made by `principal`. */
+  token(of?: Credential, audience?: string): Promise<string>
   /** An application that may do nothing yet. */
-  principal(name: string): { readonly clientId: string; readonly clientSecret: string; readonly objectId: string }
+  principal(name: string): Credential & { readonly objectId: string }
   /** Sends a request as the administrator, or with the token that `headers` bring. */
   send(method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<Response>
+  /** Sends a request to the data plane of a vault or managed HSM (7.4), as the administrator or as `of`. */
+  data(method: string, url: string, body?: unknown, of?: Credential): Promise<Response>
 }
 
 const node = (script: string) => ({ command: [process.execPath, '-e', script] as const })
@@ -50,15 +58,17 @@ export function createArmWorld(clock: MovableClock & Clock = systemClock()): Arm
     clientEnvironment: { caFile: '/ca.pem', proxyUrl: () => '', hostNames: () => [], accept: () => undefined },
   })
   const authorizer = createAuthorizer(ctx)
+  const tokens = createTokenVerifier(ctx)
   world.use(createEntraService(ctx))
+  world.use(createKeyVaultService(ctx, { tokens, authorizer }))
   world.use(
     createArmService(ctx, {
-      tokens: createTokenVerifier(ctx),
+      tokens,
       authorizer,
       containerGroups: groups,
     }),
   )
-  const token = async (of: { readonly clientId: string; readonly clientSecret: string } = ctx.seed.admin) => {
+  const token = async (of: Credential = ctx.seed.admin, audience = 'https://management.azure.com') => {
     const answer = await world.fetch(
       new Request(`https://login.microsoftonline.com/${ctx.seed.tenantId}/oauth2/v2.0/token`, {
         method: 'POST',
@@ -66,7 +76,7 @@ export function createArmWorld(clock: MovableClock & Clock = systemClock()): Arm
           grant_type: 'client_credentials',
           client_id: of.clientId,
           client_secret: of.clientSecret,
-          scope: 'https://management.azure.com/.default',
+          scope: `${audience}/.default`,
         }),
       }),
     )
@@ -95,6 +105,15 @@ export function createArmWorld(clock: MovableClock & Clock = systemClock()): Arm
         method,
         headers: { ...headers, ...(authorization !== '' && { authorization }) },
         ...(text !== undefined && { body: text }),
+      })
+      return await world.fetch(request)
+    },
+    async data(method, url, body, of) {
+      const audience = url.includes('.managedhsm.') ? 'https://managedhsm.azure.net' : 'https://vault.azure.net'
+      const request = new Request(`${url}${url.includes('?') ? '&' : '?'}api-version=7.4`, {
+        method,
+        headers: { authorization: `Bearer ${await token(of, audience)}`, 'content-type': 'application/json' },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
       })
       return await world.fetch(request)
     },

@@ -1,0 +1,500 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type MovableClock, manualClock } from '../../core/index.ts'
+import { findRoleByRoleName } from '../../rbac/index.ts'
+import { seedResources } from '../seed.ts'
+import { type ArmWorld, createArmWorld, errorOf } from '../test-world.ts'
+
+const V = 'api-version=2023-07-01'
+const DAY_MS = 86_400_000
+const VAULT = 'https://mine.vault.azure.net'
+
+let clock: MovableClock
+let arm: ArmWorld
+let subscription: string
+let vault: string
+
+beforeEach(() => {
+  clock = manualClock('2026-01-01T00:00:00Z')
+  arm = createArmWorld(clock)
+  subscription = `/subscriptions/${arm.subscription}`
+  vault = `${subscription}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/mine`
+  seedResources(arm.world.ctx, { resourceGroups: [{ name: 'rg' }] })
+})
+afterEach(async () => {
+  await arm[Symbol.asyncDispose]()
+})
+
+const body = (properties: object = {}, more: object = {}) => ({
+  location: 'westeurope',
+  ...more,
+  properties: {
+    tenantId: arm.world.ctx.seed.tenantId,
+    sku: { family: 'A', name: 'premium' },
+    enableRbacAuthorization: true,
+    ...properties,
+  },
+})
+const put = (properties: object = {}, more: object = {}, at = vault) =>
+  arm.send('PUT', `${at}?${V}`, body(properties, more))
+const read = async (at = vault, version = V) => {
+  const answer = await arm.send('GET', `${at}?${version}`)
+  // biome-ignore lint/suspicious/noExplicitAny: a test looks into whatever was answered
+  return (await answer.json()) as any
+}
+const remove = () => arm.send('DELETE', `${vault}?${V}`)
+const deletedPath = (location = 'westeurope', name = 'mine') =>
+  `${subscription}/providers/Microsoft.KeyVault/locations/${location}/deletedVaults/${name}`
+const makeKey = async (name = 'k') =>
+  expect((await arm.data('POST', `${VAULT}/keys/${name}/create`, { kty: 'EC' })).status).toBe(200)
+const keyStatus = async (name = 'k') => (await arm.data('GET', `${VAULT}/keys/${name}`)).status
+
+describe('a vault', () => {
+  it.each([
+    ['2023-07-01', false],
+    ['2026-02-01', true],
+  ])('made by version %s without a word on it has role-based access: %s', async (version, expected) => {
+    const { enableRbacAuthorization: _, ...properties } = body().properties
+    await arm.send('PUT', `${vault}?api-version=${version}`, { ...body(), properties })
+    expect((await read()).properties.enableRbacAuthorization).toBe(expected)
+  })
+  it('tells what it was made with', async () => {
+    const networkAcls = {
+      bypass: 'None',
+      defaultAction: 'Deny',
+      ipRules: [{ value: '10.0.0.0/8' }],
+      virtualNetworkRules: [],
+    }
+    const properties = {
+      softDeleteRetentionInDays: 7,
+      enablePurgeProtection: true,
+      enabledForDeployment: true,
+      publicNetworkAccess: 'Disabled',
+      networkAcls,
+    }
+    await put(properties, { tags: { a: 'b' } })
+    expect(await read()).toMatchObject({
+      tags: { a: 'b' },
+      properties: { ...properties, enabledForDiskEncryption: false },
+    })
+  })
+  it('keeps by a PATCH what that does not name, and changes what it does', async () => {
+    await put({ enabledForDeployment: true }, { tags: { a: 'b' } })
+    const answer = await arm.send('PATCH', `${vault}?${V}`, { properties: { publicNetworkAccess: 'disabled' } })
+    expect(await answer.json()).toMatchObject({
+      tags: { a: 'b' },
+      properties: { enabledForDeployment: true, publicNetworkAccess: 'Disabled' },
+    })
+    await arm.send('PATCH', `${vault}?${V}`, { tags: {} })
+    expect(await read()).toMatchObject({ tags: {} })
+  })
+  it('loses by a PUT what that does not name, its role-based access apart', async () => {
+    await put({ enabledForDeployment: true }, { tags: { a: 'b' } })
+    await put({ enableRbacAuthorization: null })
+    const { tags, properties } = await read()
+    expect([tags, properties.enabledForDeployment, properties.enableRbacAuthorization]).toEqual([{}, false, true])
+  })
+  it.each<[string, object, object, string]>([
+    ['another retention', { softDeleteRetentionInDays: 30 }, {}, 'has been set already'],
+    ['no soft delete', { enableSoftDelete: false }, {}, '"enableSoftDelete"'],
+    ['another location', {}, { location: 'eastus' }, "already exists in location 'westeurope'"],
+    ['another tenant', { tenantId: '00000000-0000-0000-0000-000000000001' }, {}, 'tenant'],
+    [
+      'a firewall rule that is no address',
+      { networkAcls: { ipRules: [{ value: '300.1.1.1' }] } },
+      {},
+      'ipRules[0].value',
+    ],
+    ['a sku that is none', { sku: { name: 'gold' } }, {}, '"sku.name"'],
+  ])('refuses %s', async (_, properties, more, message) => {
+    await put()
+    const error = await errorOf(put(properties, more))
+    expect([400, 409]).toContain(error.status)
+    expect(error.message).toContain(message)
+  })
+  it('that is not there cannot be patched', async () => {
+    expect(await errorOf(arm.send('PATCH', `${vault}?${V}`, {}))).toMatchObject({
+      status: 404,
+      code: 'ResourceNotFound',
+    })
+  })
+})
+
+describe('a deleted vault', () => {
+  it('answers no more, and is told with the time at which it goes', async () => {
+    await put({ softDeleteRetentionInDays: 7 }, { tags: { a: 'b' } })
+    await makeKey()
+    expect((await remove()).status).toBe(200)
+    expect((await remove()).status).toBe(204)
+    expect((await arm.send('GET', `${vault}?${V}`)).status).toBe(404)
+    expect(await keyStatus()).toBe(404)
+    const view = {
+      id: deletedPath(),
+      name: 'mine',
+      type: 'Microsoft.KeyVault/deletedVaults',
+      properties: {
+        vaultId: vault,
+        location: 'westeurope',
+        tags: { a: 'b' },
+        deletionDate: '2026-01-01T00:00:00Z',
+        scheduledPurgeDate: '2026-01-08T00:00:00Z',
+      },
+    }
+    expect(await read(deletedPath())).toEqual(view)
+    expect(await read(`${subscription}/providers/Microsoft.KeyVault/deletedVaults`)).toEqual({ value: [view] })
+    expect(await errorOf(arm.send('GET', `${deletedPath('eastus')}?${V}`))).toMatchObject({ status: 404 })
+  })
+  it('keeps its name from others', async () => {
+    await put()
+    await remove()
+    expect(await errorOf(put())).toMatchObject({ status: 409, code: 'ConflictError' })
+    const check = await arm.send('POST', `${subscription}/providers/Microsoft.KeyVault/checkNameAvailability?${V}`, {
+      name: 'MINE',
+      type: 'Microsoft.KeyVault/vaults',
+    })
+    expect(await check.json()).toMatchObject({ nameAvailable: false, reason: 'AlreadyExists' })
+  })
+  it('comes back with its keys and as it was, without its role assignments', async () => {
+    await put({}, { tags: { a: 'b' } })
+    await makeKey()
+    const { objectId } = arm.principal('p')
+    const assignment = `${vault}/providers/Microsoft.Authorization/roleAssignments/11111111-2222-4333-8444-555555555555`
+    await arm.send('PUT', `${assignment}?${V}`, {
+      properties: { roleDefinitionId: findRoleByRoleName('Key Vault Reader')?.name, principalId: objectId },
+    })
+    await remove()
+    expect((await put({ createMode: 'recover' })).status).toBe(200)
+    expect(await read()).toMatchObject({ tags: { a: 'b' } })
+    expect(await keyStatus()).toBe(200)
+    expect((await arm.send('GET', `${assignment}?${V}`)).status).toBe(404)
+  })
+  it('comes back to where it was and nowhere else', async () => {
+    await put()
+    await remove()
+    seedResources(arm.world.ctx, { resourceGroups: [{ name: 'other' }] })
+    const elsewhere = vault.replace('/rg/', '/other/')
+    expect(await errorOf(put({ createMode: 'recover' }, {}, elsewhere))).toMatchObject({ code: 'ConflictError' })
+  })
+  it('that is not there does not come back', async () => {
+    expect(await errorOf(put({ createMode: 'recover' }))).toMatchObject({ status: 404, code: 'DeletedVaultNotFound' })
+  })
+  it('is purged by an operation that is followed; then its keys are gone and its name is free', async () => {
+    await put()
+    await makeKey()
+    await remove()
+    const purge = await arm.send('POST', `${deletedPath()}/purge?${V}`)
+    expect(purge.status).toBe(202)
+    const { pathname, search } = new URL(purge.headers.get('location') ?? '')
+    const follow = () => arm.send('GET', pathname + search)
+    const before = await follow()
+    expect([before.status, await before.json()]).toEqual([
+      202,
+      { createdDateTime: '2026-01-01 00:00:00Z', status: 'NotStarted' },
+    ])
+    expect(await errorOf(put({ createMode: 'recover' }))).toMatchObject({ code: 'ConflictError' })
+    await clock.advance(1_000)
+    const after = await follow()
+    expect([after.status, await after.json()]).toEqual([
+      200,
+      {
+        createdDateTime: '2026-01-01 00:00:00Z',
+        lastActionDateTime: '2026-01-01 00:00:01Z',
+        status: 'Succeeded',
+      },
+    ])
+    expect((await arm.send('GET', `${deletedPath()}?${V}`)).status).toBe(404)
+    expect((await put()).status).toBe(200)
+    expect(await keyStatus()).toBe(404)
+  })
+  it('goes by itself when its days are over', async () => {
+    await put({ softDeleteRetentionInDays: 7 })
+    await makeKey()
+    await remove()
+    await clock.advance(7 * DAY_MS - 1)
+    expect((await arm.send('GET', `${deletedPath()}?${V}`)).status).toBe(200)
+    await clock.advance(1)
+    expect((await arm.send('GET', `${deletedPath()}?${V}`)).status).toBe(404)
+    expect((await put()).status).toBe(200)
+    expect(await keyStatus()).toBe(404)
+  })
+  it('under purge protection is not purged by anybody', async () => {
+    await put({ enablePurgeProtection: true, softDeleteRetentionInDays: 7 })
+    await remove()
+    expect((await read(deletedPath())).properties.purgeProtectionEnabled).toBe(true)
+    expect(await errorOf(arm.send('POST', `${deletedPath()}/purge?${V}`))).toMatchObject({
+      status: 405,
+      code: 'MethodNotAllowed',
+      message: "Operation 'DeletedVaultPurge' is not allowed.",
+    })
+    await clock.advance(7 * DAY_MS)
+    expect((await put()).status).toBe(200)
+  })
+  it('goes with its resource group, and still can come back', async () => {
+    await put()
+    await arm.send('DELETE', `${subscription}/resourceGroups/rg?${V}`)
+    await expect.poll(async () => (await arm.send('GET', `${deletedPath()}?${V}`)).status).toBe(200)
+  })
+})
+
+describe('the name of a vault', () => {
+  const check = async (name: string, kind = 'checkNameAvailability') => {
+    const url = `${subscription}/providers/Microsoft.KeyVault/${kind}?${V}`
+    return (await (await arm.send('POST', url, { name, type: 'Microsoft.KeyVault/vaults' })).json()) as object
+  }
+  it('is free, taken or none at all', async () => {
+    expect(await check('mine')).toEqual({ nameAvailable: true })
+    await put()
+    expect(await check('mine')).toMatchObject({ nameAvailable: false, reason: 'AlreadyExists' })
+    expect(await check('1')).toMatchObject({ nameAvailable: false, reason: 'AccountNameInvalid' })
+  })
+  it('is free for a managed HSM all the same', async () => {
+    await put()
+    expect(await check('mine', 'checkMhsmNameAvailability')).toEqual({ nameAvailable: true })
+  })
+})
+
+describe('access policies of a vault', () => {
+  const policies = (change: string, keys: string[]) =>
+    arm.send('PUT', `${vault}/accessPolicies/${change}?${V}`, {
+      properties: {
+        accessPolicies: [
+          { tenantId: arm.world.ctx.seed.tenantId, objectId: arm.world.ctx.seed.admin.objectId, permissions: { keys } },
+        ],
+      },
+    })
+  it('decide what may be done with its keys', async () => {
+    await put({ enableRbacAuthorization: false })
+    expect(await keyStatus()).toBe(403)
+    expect((await policies('add', ['create'])).status).toBe(200)
+    await makeKey()
+    expect(await keyStatus()).toBe(403)
+    await policies('add', ['Get'])
+    expect(await keyStatus()).toBe(200)
+    await policies('remove', ['get'])
+    expect(await keyStatus()).toBe(403)
+    await policies('replace', ['all'])
+    expect(await keyStatus()).toBe(200)
+  })
+  it('are changed by add, replace and remove, and in no other way', async () => {
+    await put({ enableRbacAuthorization: false })
+    expect(await errorOf(policies('forget', ['get']))).toMatchObject({ status: 400, code: 'InvalidOperationKind' })
+  })
+})
+
+describe('a managed HSM', () => {
+  const HSM = 'https://hsm-mine.managedhsm.azure.net'
+  const hsm = () => vault.replace('vaults/mine', 'managedHSMs/hsm-mine')
+  const make = (admins: string[], properties: object = {}) =>
+    arm.send('PUT', `${hsm()}?${V}`, {
+      location: 'westeurope',
+      sku: { family: 'B', name: 'Standard_B1' },
+      properties: { tenantId: arm.world.ctx.seed.tenantId, initialAdminObjectIds: admins, ...properties },
+    })
+
+  it('is made by an operation that ends with it', async () => {
+    const made = await make([arm.world.ctx.seed.admin.objectId])
+    expect([made.status, await made.json()]).toMatchObject([202, { properties: { provisioningState: 'Provisioning' } }])
+    const { pathname, search } = new URL(made.headers.get('location') ?? '')
+    expect(pathname).toContain('/locations/westeurope/managedHsmOperationResults/')
+    expect((await arm.send('GET', pathname + search)).status).toBe(202)
+    await clock.advance(1_000)
+    const done = await arm.send('GET', pathname + search)
+    expect([done.status, await done.json()]).toMatchObject([
+      200,
+      { id: hsm(), properties: { provisioningState: 'Succeeded', hsmUri: `${HSM}/` } },
+    ])
+  })
+  it('is administered by those who were named, who use no key before they say so', async () => {
+    const keeper = arm.principal('keeper')
+    await make([keeper.objectId])
+    expect((await arm.data('POST', `${HSM}/keys/k/create`, { kty: 'EC-HSM' }, keeper)).status).toBe(403)
+    const url = `${HSM}/keys/providers/Microsoft.Authorization/roleAssignments/11111111-2222-4333-8444-555555555555`
+    const role = {
+      properties: { roleDefinitionId: '21dbd100-6940-42c2-9190-5d6cb909625b', principalId: keeper.objectId },
+    }
+    expect((await arm.data('PUT', url, role)).status).toBe(403)
+    expect((await arm.data('PUT', url, role, keeper)).status).toBe(201)
+    expect((await arm.data('POST', `${HSM}/keys/k/create`, { kty: 'EC-HSM' }, keeper)).status).toBe(200)
+  })
+  it('needs an administrator', async () => {
+    expect(await errorOf(make([]))).toMatchObject({
+      status: 400,
+      message: expect.stringContaining('initialAdminObjectIds'),
+    })
+  })
+  it('is deleted, told, recovered with its roles, purged', async () => {
+    const keeper = arm.principal('keeper')
+    await make([keeper.objectId])
+    const roles = `${HSM}//providers/Microsoft.Authorization/roleAssignments`
+    expect((await arm.data('GET', roles, undefined, keeper)).status).toBe(200)
+    expect((await arm.send('DELETE', `${hsm()}?${V}`)).status).toBe(202)
+    const place = `${subscription}/providers/Microsoft.KeyVault/locations/westeurope/deletedManagedHSMs/hsm-mine`
+    expect(await read(place)).toMatchObject({
+      type: 'Microsoft.KeyVault/deletedManagedHSMs',
+      properties: { mhsmId: hsm(), scheduledPurgeDate: '2026-04-01T00:00:00Z' },
+    })
+    await make([], { createMode: 'recover' })
+    expect((await arm.data('GET', roles, undefined, keeper)).status).toBe(200)
+    await arm.send('DELETE', `${hsm()}?${V}`)
+    expect((await arm.send('POST', `${place}/purge?${V}`)).status).toBe(202)
+    await clock.advance(1_000)
+    await make([arm.world.ctx.seed.admin.objectId])
+    expect((await arm.data('GET', roles, undefined, keeper)).status).toBe(403)
+  })
+  it('is changed by a PATCH', async () => {
+    await make([arm.world.ctx.seed.admin.objectId])
+    const answer = await arm.send('PATCH', `${hsm()}?${V}`, {
+      tags: { a: 'b' },
+      properties: { publicNetworkAccess: 'Disabled' },
+    })
+    expect(await answer.json()).toMatchObject({ tags: { a: 'b' }, properties: { publicNetworkAccess: 'Disabled' } })
+    expect((await arm.data('GET', `${HSM}/keys`)).status).toBe(403)
+  })
+  it('shows its keys to Resource Manager once its setting lets it', async () => {
+    const { admin } = arm.world.ctx.seed
+    await make([admin.objectId])
+    const key = `${hsm()}/keys/k`
+    const wanted = { properties: { kty: 'RSA-HSM', keySize: 2048 } }
+    expect(await errorOf(arm.send('PUT', `${key}?${V}`, wanted))).toMatchObject({
+      status: 403,
+      message: expect.stringContaining('AllowKeyManagementOperationsThroughARM'),
+    })
+    const setting = `${HSM}/settings/AllowKeyManagementOperationsThroughARM`
+    expect(await (await arm.data('PATCH', setting, { value: 'true' })).json()).toEqual({
+      name: 'AllowKeyManagementOperationsThroughARM',
+      value: 'true',
+      type: 'boolean',
+    })
+    expect((await arm.send('PUT', `${key}?${V}`, wanted)).status).toBe(200)
+    expect(await read(key)).toMatchObject({
+      type: 'Microsoft.KeyVault/managedHSMs/keys',
+      properties: { kty: 'RSA-HSM' },
+    })
+  })
+})
+
+describe('a key through Resource Manager', () => {
+  const key = (name = 'k') => `${vault}/keys/${name}`
+  const make = (properties: object, name = 'k') =>
+    arm.send('PUT', `${key(name)}?${V}`, { tags: { a: 'b' }, properties })
+
+  it('is made once, and never changed', async () => {
+    await put()
+    const made = await make({ kty: 'EC', curveName: 'P-384', attributes: { exp: 2_000_000_000 } })
+    const view = (await made.json()) as { properties: { keyUriWithVersion: string } }
+    expect(view).toMatchObject({
+      id: key(),
+      name: 'k',
+      type: 'Microsoft.KeyVault/vaults/keys',
+      location: 'westeurope',
+      tags: { a: 'b' },
+      properties: {
+        attributes: { enabled: true, exp: 2_000_000_000, recoveryLevel: 'Recoverable+Purgeable', exportable: false },
+        kty: 'EC',
+        keyOps: ['sign', 'verify'],
+        curveName: 'P-384',
+        keyUri: `${VAULT}/keys/k`,
+      },
+    })
+    expect(await (await make({ kty: 'RSA' })).json()).toEqual(view)
+    expect(((await (await arm.data('GET', `${VAULT}/keys/k`)).json()) as { key: { kid: string } }).key.kid).toBe(
+      view.properties.keyUriWithVersion,
+    )
+  })
+  it('is listed, with its versions', async () => {
+    await put()
+    await makeKey()
+    await makeKey()
+    const list = await read(`${vault}/keys`)
+    expect(list.value.map(({ name }: { name: string }) => name)).toEqual(['k'])
+    const versions = await read(`${key()}/versions`)
+    expect(versions.value).toHaveLength(2)
+    expect(await read(versions.value[0].id)).toEqual(versions.value[0])
+    expect(versions.value[0].type).toBe('Microsoft.KeyVault/vaults/keys/versions')
+  })
+  it('has the rotation policy that it was made with', async () => {
+    await put()
+    const rotationPolicy = {
+      attributes: { expiryTime: 'P90D' },
+      lifetimeActions: [{ trigger: { timeAfterCreate: 'P60D' }, action: { type: 'rotate' } }],
+    }
+    await make({ kty: 'EC', rotationPolicy })
+    expect((await read(key())).properties.rotationPolicy).toMatchObject({
+      attributes: { expiryTime: 'P90D' },
+      lifetimeActions: expect.arrayContaining([{ trigger: { timeAfterCreate: 'P60D' }, action: { type: 'rotate' } }]),
+    })
+  })
+  it('that the vault would refuse is refused in its words', async () => {
+    await put()
+    expect(await errorOf(make({ kty: 'oct' }))).toMatchObject({ status: 400 })
+    expect(await errorOf(make({}))).toMatchObject({ status: 400, message: 'The property "kty" is missing.' })
+    expect(await errorOf(arm.send('GET', `${key()}?${V}`))).toMatchObject({ status: 404, code: 'KeyNotFound' })
+  })
+  it('in a vault that is not there is refused', async () => {
+    expect(await errorOf(make({ kty: 'EC' }))).toMatchObject({ status: 404, code: 'ResourceNotFound' })
+  })
+})
+
+describe('a template', () => {
+  it('makes a vault with policies, a key in it, and a role on the key', async () => {
+    const { objectId } = arm.principal('p')
+    const accessPolicies = [
+      { tenantId: '[subscription().tenantId]', objectId, permissions: { keys: ['get', 'release'] } },
+    ]
+    const apiVersion = '2023-07-01'
+    const template = {
+      contentVersion: '1.0.0.0',
+      resources: [
+        {
+          type: 'Microsoft.KeyVault/vaults',
+          apiVersion,
+          name: 'mine',
+          location: 'westeurope',
+          properties: {
+            tenantId: '[subscription().tenantId]',
+            sku: { family: 'A', name: 'premium' },
+            accessPolicies,
+          },
+          resources: [
+            { type: 'keys', apiVersion, name: 'k', dependsOn: ['mine'], properties: { kty: 'EC', curveName: 'P-256' } },
+            {
+              type: 'accessPolicies',
+              apiVersion,
+              name: 'add',
+              dependsOn: ['mine'],
+              properties: {
+                accessPolicies: [{ tenantId: '[subscription().tenantId]', objectId, permissions: { keys: ['sign'] } }],
+              },
+            },
+          ],
+        },
+        {
+          type: 'Microsoft.Authorization/roleAssignments',
+          apiVersion: '2022-04-01',
+          name: '11111111-2222-4333-8444-555555555555',
+          scope: 'Microsoft.KeyVault/vaults/mine/keys/k',
+          dependsOn: ["[resourceId('Microsoft.KeyVault/vaults/keys', 'mine', 'k')]"],
+          properties: { roleDefinitionId: findRoleByRoleName('Key Vault Reader')?.name, principalId: objectId },
+        },
+      ],
+      outputs: {
+        key: { type: 'string', value: "[reference(resourceId('Microsoft.KeyVault/vaults/keys', 'mine', 'k')).keyUri]" },
+      },
+    }
+    const url = `${subscription}/resourceGroups/rg/providers/Microsoft.Resources/deployments/d`
+    const made = await arm.send('PUT', `${url}?${V}`, { properties: { mode: 'Incremental', template } })
+    expect(made.status).toBe(201)
+    await expect
+      .poll(async () => (await read(url)).properties)
+      .toMatchObject({
+        provisioningState: 'Succeeded',
+        outputs: { key: { value: `${VAULT}/keys/k` } },
+      })
+    expect((await read()).properties.accessPolicies).toEqual([
+      { tenantId: arm.world.ctx.seed.tenantId, objectId, permissions: { keys: ['get', 'release', 'sign'] } },
+    ])
+    const scope = `${vault}/keys/k`
+    expect(arm.authorizer.check(objectId, { dataAction: 'Microsoft.KeyVault/vaults/keys/read' }, scope).allowed).toBe(
+      true,
+    )
+  })
+})
