@@ -4,7 +4,7 @@ export class StateError extends Error {
   /** JSON Pointer (RFC 6901) into the document; absent where it is no document at all. */
   readonly pointer?: string
   constructor(message: string, pointer?: string) {
-    super(pointer === undefined ? message : `${pointer}: ${message}`)
+    super(pointer === undefined || pointer === '' ? message : `${pointer}: ${message}`)
     this.name = 'StateError'
     if (pointer !== undefined) this.pointer = pointer
   }
