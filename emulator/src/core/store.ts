@@ -116,14 +116,14 @@ export function openStore(file?: string): Store {
   })
 
   const split = <T>(name: string, member: string) => {
-    const [collectionText, path] = [literal(name), literal(`$.${member}`)]
+    const [ofCollection, path] = [`collection = ${literal(name)}`, literal(`$.${member}`)]
     const lacks = `(json_type(value, ${path}) IS NULL)`
-    db.exec(
-      `CREATE INDEX IF NOT EXISTS "${name} by ${member}" ON documents (${lacks}, key) WHERE collection = ${collectionText}`,
-    )
+    const index = `"${name} by ${member}"`
+    db.exec(`CREATE INDEX IF NOT EXISTS ${index} ON documents (${lacks}, key) WHERE ${ofCollection}`)
     const pagesOf = (lacking: 0 | 1): Pages<T> => {
       const page = db.prepare(
-        `SELECT value FROM documents WHERE collection = ${collectionText} AND ${lacks} = ${lacking} AND key >= ? AND key < ? ORDER BY key LIMIT ?`,
+        // Left to itself SQLite goes through the whole collection.
+        `SELECT value FROM documents INDEXED BY ${index} WHERE ${ofCollection} AND ${lacks} = ${lacking} AND key >= ? AND key < ? ORDER BY key LIMIT ?`,
       )
       return {
         page: (prefix, from, limit) =>
