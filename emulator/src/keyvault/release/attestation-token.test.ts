@@ -159,6 +159,8 @@ describe('a hostile token has its own reason:', () => {
     ['an encrypted JWT', () => 'eyJhbGciOiJkaXIifQ..AA.AA.AA', 'encrypted'],
     ['a token with blanks', () => ` ${world.issuer.token()}`, 'a header that is no JSON object'],
     ['a token in padded base64', () => world.issuer.token().replace('.', '=.'), 'a header that is no JSON object'],
+    ['a signature with a blank', () => world.issuer.token().replace(/.$/, ' $&'), 'a signature that is not base64url'],
+    ['a signature in padded base64', () => `${world.issuer.token()}=`, 'a signature that is not base64url'],
     ['a header that is a list', () => compact([], {}, attacker.privateKey), 'a header that is no JSON object'],
     [
       'a header that is no UTF-8',

@@ -16,6 +16,8 @@ export function parseToken(token: string): ParsedToken | { readonly problem: str
   const header = jsonObject(parts[0]!)
   if (header === undefined) return { problem: 'a header that is no JSON object' }
   if (header.b64 === false) return { problem: 'a payload that is not encoded (RFC 7797)' }
+  // Libraries are lenient here; RFC 7515 section 2 is not. Empty is what an unsigned token has.
+  if (!/^[A-Za-z0-9_-]*$/.test(parts[2]!)) return { problem: 'a signature that is not base64url' }
   const claims = jsonObject(parts[1]!)
   if (claims !== undefined) return { header, claims }
   const nested = typeof header.cty === 'string' && header.cty.toUpperCase() === 'JWT'
