@@ -1,4 +1,5 @@
 import type { Collection, EmulatorContext } from '../core/index.ts'
+import { DEFAULT_DOMAIN } from '../entra/index.ts'
 
 /** A subscription that exists here: collection `armSubscriptions`, key: its lower-case GUID. */
 export interface SubscriptionRecord {
@@ -15,7 +16,7 @@ const TELLS_TENANTS = '2019-06-01'
 const TELLS_TENANT_NAME = '2022-09-01'
 
 export function viewTenant(tenantId: string, apiVersion: string) {
-  const named = { displayName: 'Skerry', defaultDomain: 'skerry.onmicrosoft.com', tenantType: 'AAD' }
+  const named = { displayName: 'Skerry', defaultDomain: DEFAULT_DOMAIN, tenantType: 'AAD' }
   return {
     id: `/tenants/${tenantId}`,
     tenantId,

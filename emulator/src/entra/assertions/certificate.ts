@@ -81,12 +81,11 @@ function broughtChain(x5c: unknown): X509Certificate[] {
   }
 }
 
-/** Clients write thumbprints in base64url (RFC 7515, 4.1.7) and, as `kid`, in hexadecimal too. */
+/** Clients write thumbprints in base64url (RFC 7515, 4.1.7), MSAL for Go in plain base64, and as `kid` in hexadecimal. */
 function isNameOf(der: Buffer, name: string): boolean {
+  const base64url = name.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
   return (['sha1', 'sha256'] as const).some(
-    (hash) =>
-      thumbprint(der, hash, 'base64url') === name.replace(/=+$/, '') ||
-      thumbprint(der, hash, 'hex') === name.toLowerCase(),
+    (hash) => thumbprint(der, hash, 'base64url') === base64url || thumbprint(der, hash, 'hex') === name.toLowerCase(),
   )
 }
 

@@ -21,7 +21,8 @@ export function page(title: string, body: string, status = 200): Response {
         "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
       'X-Frame-Options': 'DENY',
       'X-Content-Type-Options': 'nosniff',
-      'Referrer-Policy': 'no-referrer',
+      // Not no-referrer: browsers would send these forms without their origin.
+      'Referrer-Policy': 'same-origin',
     },
   })
 }
