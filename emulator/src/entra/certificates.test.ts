@@ -41,6 +41,16 @@ describe('an application proves itself by a certificate', () => {
     expect(decodeJwt(token!)).toMatchObject({ appid: app.clientId, oid: app.objectId, appidacr: '2', idtyp: 'app' })
   })
 
+  it('with a SHA-256 thumbprint in plain base64, as MSAL for Go writes it', async () => {
+    const base64 = (der: Buffer) => createHash('sha256').update(der).digest('base64')
+    let certificate = await testCertificate(ctx, 'go')
+    while (!/[+/]/.test(base64(certificate.der))) certificate = await testCertificate(ctx, 'go')
+    const { clientId } = ensureApplication(ctx, { displayName: 'go', certificates: [certificate.pem] })
+    const named = { alg: 'PS256', 'x5t#S256': base64(certificate.der) }
+    const assertion = await signed(certificate.privateKey, assertionClaims(ctx, clientId), named)
+    expect(await ask(assertion, clientId)).toMatchObject({ status: 200 })
+  })
+
   it.each([
     `${LOGIN}/${tenantId}/oauth2/token`,
     `${LOGIN}/${tenantId}/oauth2/v2.0/token`,
