@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
@@ -18,6 +18,31 @@ it('writes one line of JSON for each decision into a file that only its user rea
     const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
     expect(lines.map((line) => (JSON.parse(line) as { seq: number }).seq)).toEqual([1, 2])
     expect([statSync(file).mode & 0o777, statSync(join(folder, 'data')).mode & 0o777]).toEqual([0o600, 0o700])
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
+it('goes on after half a line that a killed process left, on a line of its own', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'skerry-journal-'))
+  try {
+    const file = join(folder, 'journal.jsonl')
+    const write = (summary: string) => {
+      const journal = openJournal(manualClock(), file)
+      journal.write({ ...entry, summary })
+      journal.close()
+    }
+    write('whole')
+    appendFileSync(file, '{"seq":2,"ti')
+    write('after')
+    write('again')
+    const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
+    expect(lines).toHaveLength(4)
+    expect([lines[0], lines[2], lines[3]].map((line) => (JSON.parse(line!) as { summary: string }).summary)).toEqual([
+      'whole',
+      'after',
+      'again',
+    ])
   } finally {
     rmSync(folder, { recursive: true })
   }

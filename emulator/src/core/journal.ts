@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Clock } from './clock.ts'
 
@@ -64,7 +64,8 @@ const DEEPEST = 8
 /** Opens a journal; with `file`, every record is also appended to it (mode 0600). */
 export function openJournal(clock: Pick<Clock, 'now'>, file?: string): Journal {
   if (file !== undefined) mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  const fd = file === undefined ? undefined : openSync(file, 'a', 0o600)
+  const fd = file === undefined ? undefined : openSync(file, 'a+', 0o600)
+  if (fd !== undefined) endLine(fd)
   const kept: JournalRecord[] = []
   let seq = 0
   return {
@@ -86,6 +87,15 @@ export function openJournal(clock: Pick<Clock, 'now'>, file?: string): Journal {
       if (fd !== undefined) closeSync(fd)
     },
   }
+}
+
+/** A process that was killed may have left half a line: what comes now stands on lines of its own. */
+function endLine(fd: number): void {
+  const { size } = fstatSync(fd)
+  if (size === 0) return
+  const last = Buffer.alloc(1)
+  readSync(fd, last, 0, 1, size - 1)
+  if (last.toString() !== '\n') writeSync(fd, '\n')
 }
 
 function clipped(value: unknown, depth = 0): unknown {
