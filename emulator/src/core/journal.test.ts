@@ -23,7 +23,10 @@ it('writes one line of JSON for each decision into a file that only its user rea
   }
 })
 
-it('goes on after half a line that a killed process left, on a line of its own', () => {
+it.each([
+  ['half a record, which goes', '{"seq":2,"ti', ['whole', 'after', 'again']],
+  ['a record without its line feed, which stays', '{"seq":2,"summary":"cut"}', ['whole', 'cut', 'after', 'again']],
+])('goes on, on lines of its own, after a killed process left %s', (_what, left, summaries) => {
   const folder = mkdtempSync(join(tmpdir(), 'skerry-journal-'))
   try {
     const file = join(folder, 'journal.jsonl')
@@ -33,16 +36,11 @@ it('goes on after half a line that a killed process left, on a line of its own',
       journal.close()
     }
     write('whole')
-    appendFileSync(file, '{"seq":2,"ti')
+    appendFileSync(file, left)
     write('after')
     write('again')
     const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
-    expect(lines).toHaveLength(4)
-    expect([lines[0], lines[2], lines[3]].map((line) => (JSON.parse(line!) as { summary: string }).summary)).toEqual([
-      'whole',
-      'after',
-      'again',
-    ])
+    expect(lines.map((line) => (JSON.parse(line) as { summary: string }).summary)).toEqual(summaries)
   } finally {
     rmSync(folder, { recursive: true })
   }

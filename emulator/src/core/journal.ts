@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Clock } from './clock.ts'
 
@@ -89,13 +89,30 @@ export function openJournal(clock: Pick<Clock, 'now'>, file?: string): Journal {
   }
 }
 
-/** A process that was killed may have left half a line: what comes now stands on lines of its own. */
+/** Longer than any record. */
+const LONGEST_LINE = 4 * 1024 * 1024
+
+/**
+ * A process that was killed may have left half a record, which goes. What else stands at the end without a line feed gets
+ * one: what comes now stands on lines of its own.
+ */
 function endLine(fd: number): void {
   const { size } = fstatSync(fd)
-  if (size === 0) return
-  const last = Buffer.alloc(1)
-  readSync(fd, last, 0, 1, size - 1)
-  if (last.toString() !== '\n') writeSync(fd, '\n')
+  const end = Buffer.alloc(Math.min(size, LONGEST_LINE))
+  readSync(fd, end, 0, end.length, size - end.length)
+  const line = end.subarray(end.lastIndexOf('\n') + 1)
+  if (line.length === 0) return
+  if (line.toString().startsWith('{"seq":') && !isJson(line.toString())) ftruncateSync(fd, size - line.length)
+  else writeSync(fd, '\n')
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function clipped(value: unknown, depth = 0): unknown {
