@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import { describeApprove } from './commands/approve.ts'
 import { describeClock } from './commands/clock.ts'
 import { describeDemo } from './commands/demo.ts'
 import { describeEnv } from './commands/env.ts'
@@ -66,6 +67,7 @@ Run your own program as if in a confidential container:
     describeExplain,
     describeState,
     describeClock,
+    describeApprove,
     describeDemo,
   ]
   for (const add of commands) add(program, exit)

@@ -4,7 +4,7 @@ import type { JournalRecord } from '../core/index.ts'
 import type { VirtualGuest } from '../psp/types.ts'
 import type { StateDocument } from '../state/index.ts'
 import type { InstanceInfo } from './instance.ts'
-import type { ClockAnswer } from './instance-routes.ts'
+import type { ClockAnswer, DeviceAnswer, DeviceRequest } from './instance-routes.ts'
 import type { LaunchAnswer, LaunchRequest } from './routes.ts'
 
 /** A running instance as another process of the same user sees it. */
@@ -20,6 +20,8 @@ export interface InstanceClient extends Disposable {
   exportState(): Promise<StateDocument>
   /** Puts the state of a file, by its absolute path, in the place of the instance's. */
   importState(file: string): Promise<void>
+  /** Says yes or no, as a person, to a device that shows a code. */
+  answerDevice(request: DeviceRequest): Promise<DeviceAnswer>
   /** A connection that the instance takes as one to port 443 or 80 of whichever host the client names. */
   openConnection(port: 443 | 80): Promise<Socket>
 }
@@ -79,6 +81,7 @@ export function connectInstance(info: Pick<InstanceInfo, 'url' | 'controlToken'>
     advanceClock: (duration, { force = false } = {}) => json('POST', '/.skerry/clock', { advance: duration, force }),
     exportState: () => json('GET', '/.skerry/state'),
     importState: async (file) => void (await call('PUT', '/.skerry/state', JSON.stringify({ file }))),
+    answerDevice: (request) => json('POST', '/.skerry/device-codes', request),
     securityContext: () => json('GET', '/.skerry/security-context'),
     async launchGuest(launch) {
       const { id, ...answer } = await json<LaunchAnswer>('POST', '/.skerry/psp/guests', launch)

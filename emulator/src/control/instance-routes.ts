@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import * as v from 'valibot'
-import { type Clock, DURATION_FORMS, parseDuration } from '../core/index.ts'
+import { DURATION_FORMS, type EmulatorContext, parseDuration } from '../core/index.ts'
+import { approveDeviceCode, declineDeviceCode, listUsers } from '../entra/index.ts'
 import type { StateDocument } from '../state/index.ts'
 
 /*
@@ -25,6 +26,23 @@ const AdvanceRequest = v.strictObject({
 /** `PUT /.skerry/state`: a file of this machine, since a state may be larger than a request. */
 const ImportRequest = v.strictObject({ file: v.pipe(v.string('file is not a path'), v.nonEmpty('file is not a path')) })
 
+/** `POST /.skerry/device-codes`: what a person says to a device that shows this code. */
+const DeviceRequest = v.strictObject({
+  code: v.pipe(v.string('code is not a text'), v.nonEmpty('code is empty')),
+  /** Name or object id of who signs in; absent: the only user there is. */
+  user: v.optional(v.string('user is not a text')),
+  decline: v.optional(v.boolean('decline is neither true nor false')),
+})
+
+export type DeviceRequest = v.InferOutput<typeof DeviceRequest>
+
+/** Its answer: which application asked for what, and who signed in. */
+export interface DeviceAnswer {
+  readonly clientName: string
+  readonly scope: string
+  readonly user?: string
+}
+
 /** What `/.skerry/clock` answers. */
 export interface ClockAnswer {
   /** ISO 8601. */
@@ -34,9 +52,10 @@ export interface ClockAnswer {
 
 /** What is answered with 409, and with 400. The code says which. */
 const CONFLICTS: ReadonlySet<unknown> = new Set(['ERR_CLOCK_IN_USE', 'ERR_STATE_BUSY'])
-const MISTAKES: ReadonlySet<unknown> = new Set(['ERR_STATE', 'ENOENT', 'EACCES', 'EISDIR'])
+const MISTAKES: ReadonlySet<unknown> = new Set(['ERR_STATE', 'ERR_DIRECTORY', 'ENOENT', 'EACCES', 'EISDIR'])
 
-export function instanceRoutes(clock: Clock, instance: InstanceControl): Hono {
+export function instanceRoutes(context: EmulatorContext, instance: InstanceControl): Hono {
+  const { clock } = context
   const clockAnswer = (): ClockAnswer => ({
     time: new Date(clock.now()).toISOString(),
     offsetMs: Math.round(instance.offsetMs()),
@@ -57,6 +76,7 @@ export function instanceRoutes(clock: Clock, instance: InstanceControl): Hono {
       await instance.importState(readStateFile(file))
       return c.body(null, 204)
     })
+    .post('/device-codes', async (c) => c.json(answerDevice(context, read(DeviceRequest, await json(c.req)))))
   app.onError((error, c) => {
     const { code } = error as { code?: unknown }
     const status = error instanceof RequestError || MISTAKES.has(code) ? 400 : CONFLICTS.has(code) ? 409 : 500
@@ -66,6 +86,24 @@ export function instanceRoutes(clock: Clock, instance: InstanceControl): Hono {
     )
   })
   return app
+}
+
+function answerDevice(context: EmulatorContext, { code, user, decline }: DeviceRequest): DeviceAnswer {
+  if (decline === true) {
+    const { clientName, scope } = declineDeviceCode(context, code)
+    return { clientName, scope }
+  }
+  const name = user ?? onlyUser(context)
+  const { clientName, scope } = approveDeviceCode(context, code, name)
+  return { clientName, scope, user: name }
+}
+
+function onlyUser(context: EmulatorContext): string {
+  const users = listUsers(context)
+  if (users.length === 0) throw new RequestError('there is no user who could sign in: give one in a seed file (users)')
+  if (users.length === 1) return users[0]!.userPrincipalName
+  const names = users.map(({ userPrincipalName }) => userPrincipalName).join(', ')
+  throw new RequestError(`say who signs in (--user): ${names}`)
 }
 
 class RequestError extends Error {

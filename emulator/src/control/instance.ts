@@ -24,6 +24,8 @@ export interface InstanceInfo {
   readonly endpoints: Endpoints
   readonly credentials: Credentials
   readonly managedIdentity?: ManagedIdentity
+  /** Environment variables of an app in App Service, with all identities of the instance. They hold a secret. */
+  readonly appService?: Readonly<Record<string, string>>
 }
 
 /** Base URLs of what exists from the start; of vaults and managed HSMs, of one of each if there is any. */

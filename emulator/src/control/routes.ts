@@ -107,7 +107,7 @@ export function createControl(options: ControlOptions): Control {
       return c.body(Uint8Array.from(await guest.certificateTable()), 200, { 'content-type': OCTETS })
     })
     .delete('/.skerry/psp/guests/:id', (c) => c.body(null, guests.delete(c.req.param('id')) ? 204 : 404))
-    .route('/.skerry', instanceRoutes(context.clock, options.instance))
+    .route('/.skerry', instanceRoutes(context, options.instance))
     .notFound((c) =>
       c.json({ error: { code: 'NotFound', message: `there is no ${new URL(c.req.url).pathname}` } }, 404),
     )

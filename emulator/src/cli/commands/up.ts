@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander'
 import type { InstanceInfo } from '../../control/instance.ts'
 import type { Faults } from '../../core/faults.ts'
 import type { ReleasePolicySettings } from '../../core/settings.ts'
-import type { Emulator, EmulatorOptions } from '../../emulator.ts'
+import type { Emulator, EmulatorOptions, WireEndpoint } from '../../emulator.ts'
 import type { ParsedSeed } from '../../seed/index.ts'
 import { dataError, seedFileError, stateFileError } from '../flag-errors.ts'
 import { requireFreePort } from '../free-port.ts'
@@ -94,15 +94,16 @@ async function up(flags: UpFlags): Promise<void> {
   using cleanup = new DisposableStack()
   const data = flags.data === undefined ? cleanup.use(makeRuntimeFolder()).path : resolve(flags.data)
   const document = given.seedDocument ?? given.parsedSeed?.document
-  const info = (emulator: Emulator, url: string, proxy: string): InstanceInfo => ({
+  const info = (emulator: Emulator, wire: WireEndpoint): InstanceInfo => ({
     pid: process.pid,
     startedAt: new Date(emulator.context.clock.now()).toISOString(),
-    url,
+    url: wire.url,
     controlToken: emulator.credential.controlToken,
-    proxy,
+    proxy: wire.proxyUrl,
     ca: emulator.caFile,
     data,
     journal: emulator.context.journal.file ?? '',
+    appService: wire.appServiceEnvironment(),
     ...worldOf(emulator.context, document),
   })
   let word: Disposable | undefined
@@ -114,14 +115,14 @@ async function up(flags: UpFlags): Promise<void> {
     ...(flags.fault !== undefined && { faults: flags.fault }),
     // Whoever looks for this instance finds the new tenant.
     imported: async () => {
-      word = await announce(info(emulator, wire.url, wire.proxyUrl))
+      word = await announce(info(emulator, wire))
     },
   }).catch((error: unknown) => {
     throw startError(flags, data, error)
   })
   await using wire = await emulator.listen({ port: flags.port })
   if (stop.asked) return
-  const ready = info(emulator, wire.url, wire.proxyUrl)
+  const ready = info(emulator, wire)
   word = await announce(ready)
   const { proxy, ca, endpoints, credentials, managedIdentity } = ready
   const line = { proxy, ca, data, endpoints, credentials, managedIdentity }
