@@ -11,7 +11,7 @@ import { outsideFetch } from './outside.ts'
 import { directoryFiles, memoryFiles } from './private-files.ts'
 import { seededRandom, systemRandom } from './random.ts'
 import { createSeed, plantSeed } from './seed.ts'
-import { type Caller, createDispatcher, type Dispatcher, type Service } from './service.ts'
+import { type Caller, createDispatcher, type Dispatcher, type InternalFetch, type Service } from './service.ts'
 import { DEFAULT_SETTINGS, type Settings } from './settings.ts'
 import { openStore } from './store.ts'
 
@@ -25,6 +25,8 @@ export interface TestContextOptions {
   readonly faults?: Faults
   readonly seed?: Seed
   readonly settings?: Partial<Settings>
+  /** In place of the way out of the emulator. */
+  readonly outside?: InternalFetch
 }
 
 export interface TestWorld {
@@ -79,7 +81,7 @@ export function createTestContext(options: TestContextOptions = {}): TestWorld {
       keys: keyCacheOver(keyFiles, memoryFiles()),
       faults: options.faults ?? NO_FAULTS,
       settings,
-      outside: outsideFetch(settings.authorities),
+      outside: options.outside ?? outsideFetch(settings.authorities),
       fetch: (request) => dispatcher.dispatch(request, { door: 'process' }),
     },
     use(service) {

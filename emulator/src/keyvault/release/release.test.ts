@@ -9,6 +9,7 @@ import {
 import { aciReleasePolicy, encodeReleasePolicy, RELEASE_ENC_HASH, type ReleaseEnc } from '@skerry/guest/wire'
 import { compactVerify, UnsecuredJWT } from 'jose'
 import { beforeEach, describe, expect, it } from 'vitest'
+import type { KeyRecord } from '../state.ts'
 import {
   type Answer,
   AUTHORITY,
@@ -20,6 +21,7 @@ import {
   VAULT,
   type VaultWorld,
 } from '../test-vaults.ts'
+import { createTestIssuer } from './test-issuer.ts'
 
 const HOST_DATA = GOOD_CLAIMS['x-ms-sevsnpvm-hostdata']
 const POLICY = { data: encodeReleasePolicy(aciReleasePolicy({ authority: AUTHORITY, hostData: HOST_DATA })) }
@@ -328,6 +330,44 @@ describe('a key stays before its token is even looked at', () => {
     const answer = await world.call('POST', `${VAULT}/keys/k/release`, { target, enc: 'none' })
     expect(answer.json.error).toEqual({ code: 'BadParameter', message: 'Property enc has invalid value: none' })
   })
+})
+
+describe('a key stays when, by the time its issuer has answered,', () => {
+  const changes: [what: string, change: () => Promise<unknown>, status: number, reason: string | undefined][] = [
+    ['it is disabled', () => patch({ attributes: { enabled: false } }), 403, 'key.enabled'],
+    ['it is deleted', () => world.call('DELETE', `${VAULT}/keys/k`), 404, undefined],
+    ['its policy is another', () => patch({ release_policy: POLICY }), 403, 'iss'],
+  ]
+  const patch = (body: object) => world.call('PATCH', `${VAULT}/keys/k`, body)
+
+  it.each(changes)('%s', async (_, change, status, reason) => {
+    const origin = 'https://slow.attest.example'
+    const issuer = createTestIssuer(world.ctx)
+    // Between the question and the answer, somebody else is at work.
+    const outside = async (request: Request) => {
+      if (request.url.endsWith('/keys')) await change()
+      return Response.json(request.url.endsWith('/keys') ? issuer.keySet : { jwks_uri: `${origin}/keys` })
+    }
+    world = createVaultWorld({ outside })
+    const anyOf = [{ authority: origin, anyOf: [{ claim: 'sdk-test', equals: true }] }]
+    const data = Buffer.from(JSON.stringify({ version: '1.0.0', anyOf })).toString('base64url')
+    await createKey(`${VAULT}/keys/k`, { kty: 'EC-HSM', ...EXPORTABLE, release_policy: { data } })
+    const target = issuer.token({ iss: origin })
+    const answer = await world.call('POST', `${VAULT}/keys/k/release`, { target })
+    expect(answer.status, answer.text).toBe(status)
+    expect(lastRelease()?.conditions?.find(({ met }) => !met)?.name).toBe(reason)
+  })
+})
+
+it('a key with a policy that nobody can read stays', async () => {
+  await createKey(`${VAULT}/keys/k`)
+  const keys = world.ctx.store.collection<KeyRecord>('keyvault.keys')
+  const { host } = new URL(VAULT)
+  const key = keys.get(`${host}/k`)!
+  keys.put(`${host}/k`, { ...key, releasePolicy: { ...key.releasePolicy!, data: 'e30' } })
+  const answer = await world.call('POST', `${VAULT}/keys/k/release`, { target: await world.issuer.sign() })
+  expect(answer.status).toBe(403)
+  expect(lastRelease()?.conditions).toMatchObject([{ name: 'release_policy', met: false }])
 })
 
 it('neither the journal nor an error ever holds a token or key material', async () => {

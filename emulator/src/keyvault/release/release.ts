@@ -13,7 +13,7 @@ import { releasablePlaintext } from '../crypto/material.ts'
 import { badParameter, forbidden } from '../errors.ts'
 import { keyId } from '../personality/views.ts'
 import { readRelease } from '../routes/bodies.ts'
-import { readReleasePolicy } from '../rules/release-policy.ts'
+import { ReleasePolicyProblem, readReleasePolicy } from '../rules/release-policy.ts'
 import { type KeyRecord, type KeyVersion, versionOf } from '../state.ts'
 import { policyConditions, refusalEvidence } from './evidence.ts'
 import { chooseWrappingKey, type WrappingKey } from './wrapping-key.ts'
@@ -89,11 +89,23 @@ function requireReleasable(call: Call): Releasable {
   const subject = keyId(call, key, version)
   const { releasePolicy } = key
   if (version.enabled && key.exportable && releasePolicy !== undefined) {
-    return { key, version, subject, policy: readReleasePolicy(releasePolicy.data) }
+    return { key, version, subject, policy: storedPolicy(releasePolicy.data, subject) }
   }
   const evidence = { subject, ...whyNot(key, version) }
   if (!version.enabled) throw forbidden('Operation release is not allowed on a disabled key.', 'KeyDisabled', evidence)
   throw forbidden('Operation release is not permitted on this key.', 'KeyOperationForbidden', evidence)
+}
+
+/** What cannot be read allows nothing: a state that was brought here may hold what this version would not have stored. */
+function storedPolicy(data: string, subject: string): ReturnType<typeof readReleasePolicy> {
+  try {
+    return readReleasePolicy(data)
+  } catch (error) {
+    if (!(error instanceof ReleasePolicyProblem)) throw error
+    const hint = 'Give the key a policy again: this one is not in the grammar of release policies.'
+    const condition = { name: 'release_policy', wanted: 'a release policy', found: error.message, met: false, hint }
+    throw forbidden(NOT_ALLOWED, 'AccessDenied', { subject, conditions: [condition], action: hint })
+  }
 }
 
 function whyNot(key: KeyRecord, version: KeyVersion): { conditions: JournalCondition[]; action: string } {
