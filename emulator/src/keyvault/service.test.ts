@@ -54,7 +54,21 @@ describe('a token that does not do', () => {
   it('is expired after its hour', async () => {
     const token = await world.token('https://vault.azure.net')
     await world.clock.advance(3600_000)
-    expect((await withToken(VAULT, token)).status).toBe(401)
+    const answer = await withToken(VAULT, token)
+    expect([answer.status, (await answer.json()).error.message]).toEqual([
+      401,
+      "[TokenExpired] Error validating token: 'S2S12086'.",
+    ])
+  })
+
+  it('that nobody signed is told which key was looked for, and not what it claims', async () => {
+    const [header, claims] = (await world.token('https://vault.azure.net')).split('.')
+    const { error } = await (await withToken(VAULT, `${header}.${claims}.${'A'.repeat(342)}`)).json()
+    expect(error).toEqual({
+      code: 'Unauthorized',
+      message: `AKV10046: Unable to resolve the key used for signature validation. EncodedJwtHeader: '${header}'.`,
+    })
+    expect(JSON.stringify(world.ctx.journal.records())).not.toContain(claims)
   })
 
   it('is not a token at all', async () => {
@@ -75,7 +89,9 @@ describe('a caller without a role', () => {
     expect(lines).toContain(
       `Resource: '/subscriptions/${world.ctx.seed.subscriptionId}/resourcegroups/rg/providers/microsoft.keyvault/vaults/skerry/keys/k'`,
     )
-    expect(world.ctx.journal.records().at(-1)?.action).toMatch(/^Assign the role Key Vault .* at .*\/keys\/k or above\.$/)
+    expect(world.ctx.journal.records().at(-1)?.action).toMatch(
+      /^Assign the role Key Vault .* at .*\/keys\/k or above\.$/,
+    )
   })
 
   it('is told by a managed HSM in one line', async () => {

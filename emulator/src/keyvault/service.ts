@@ -93,7 +93,7 @@ class Exchange {
     } catch (error) {
       if (!(error instanceof TokenError)) throw error
       if (error.code === 'missing') return undefined
-      throw new KeyVaultError(401, 'Unauthorized', this.tokenMessage(error), {
+      throw new KeyVaultError(401, 'Unauthorized', this.personality.says.badToken(error, this.vault, this.token()), {
         evidence: {
           summary: `The access token is not accepted: ${error.message}.`,
           conditions: [
@@ -105,23 +105,13 @@ class Exchange {
     }
   }
 
-  /** Of a token that was verified. */
-  private issuedAt(): number | undefined {
-    return decodeJwt((this.request.headers.get('authorization') ?? '').replace(/^Bearer +/i, '')).iat
+  private token(): string {
+    return (this.request.headers.get('authorization') ?? '').replace(/^Bearer +/i, '')
   }
 
-  private tokenMessage(error: TokenError): string {
-    const { audience } = this.personality
-    if (this.vault.kind === 'managedHsm') {
-      if (error.code === 'notYetValid') return 'Token not yet valid'
-      return error.code === 'malformed' ? 'Error decoding or parsing JWT components' : 'Error validating the token'
-    }
-    if (error.code === 'audience') return `AKV10022: Invalid audience. Expected ${audience}, found: ${error.found}.`
-    if (error.code === 'issuer') {
-      const wanted = `https://sts.windows.net/${this.vault.tenantId}/`
-      return `AKV10032: Invalid issuer. Expected one of ${wanted}, found ${error.found}.`
-    }
-    return 'Error validating token.'
+  /** Of a token that was verified. */
+  private issuedAt(): number | undefined {
+    return decodeJwt(this.token()).iat
   }
 
   private async serve(principal: Principal): Promise<Reply> {

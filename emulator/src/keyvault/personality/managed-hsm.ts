@@ -36,6 +36,12 @@ export const managedHsmPersonality: Personality = {
   write: (body) => JSON.stringify(alphabetical(body)),
 
   says: {
+    // The first and the last were reported of the live service, which names neither audience nor issuer.
+    badToken: ({ code }) => {
+      if (code === 'malformed') return 'Error decoding or parsing JWT components'
+      if (code === 'expired') return 'Token expired'
+      return code === 'notYetValid' ? 'Token not yet valid' : 'Error validating the token'
+    },
     invalidName: () => badParameter('Invalid key identifier or name'),
     keyNotFound: (view, name, { rotating = false } = {}) =>
       notFound(`${rotating ? 'Key not found: ' : ''}${view.origin}/keys/${name}`),

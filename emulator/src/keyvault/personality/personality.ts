@@ -1,4 +1,5 @@
 import type { RoleAssignmentRecord, VaultRecord } from '../../core/index.ts'
+import type { TokenError } from '../../entra/index.ts'
 import type { KeyVaultError } from '../errors.ts'
 import type { RotationPolicy } from '../rules/rotation-policy.ts'
 import type { KeyRecord, KeyVersion } from '../state.ts'
@@ -79,6 +80,8 @@ export interface OperationResult {
 
 /** Refusals whose words differ. */
 export interface Sayings {
+  /** Why an access token is not accepted. `token` as it came: nothing secret of it may be said. */
+  badToken(error: TokenError, vault: VaultRecord, token: string): string
   invalidName(name: string): KeyVaultError
   keyNotFound(view: View, name: string, about?: { version?: string; rotating?: boolean }): KeyVaultError
   deletedKeyNotFound(view: View, name: string): KeyVaultError

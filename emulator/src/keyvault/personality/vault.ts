@@ -5,12 +5,13 @@ import { plainKeyType } from '../rules/key-types.ts'
 import type { Personality } from './personality.ts'
 import { attributes, deletion, jsonWebKey, keyBundle, keyItem, policyOf, tagsOf } from './views.ts'
 
+const AUDIENCE = 'https://vault.azure.net'
 const SERVICE_VERSION = '1.9.3070.1'
 
 /** A key vault, Standard or Premium, as it answers in 2026. */
 export const vaultPersonality: Personality = {
   service: 'keyvault',
-  audience: 'https://vault.azure.net',
+  audience: AUDIENCE,
 
   headers: ({ vault, requestId, clientRequestId, assignment, status }) => ({
     'Cache-Control': 'no-cache',
@@ -42,6 +43,19 @@ export const vaultPersonality: Personality = {
   write: (body) => JSON.stringify(body),
 
   says: {
+    badToken: ({ code, found }, { tenantId }, token) => {
+      if (code === 'audience') return `AKV10022: Invalid audience. Expected ${AUDIENCE}, found: ${found}.`
+      if (code === 'issuer') {
+        return `AKV10032: Invalid issuer. Expected one of https://sts.windows.net/${tenantId}/, found ${found}.`
+      }
+      // Both as reported of the live service; the header of a token names its key and holds nothing secret.
+      if (code === 'expired') return "[TokenExpired] Error validating token: 'S2S12086'."
+      const header = /^[\w-]{1,1000}(?=\.)/.exec(token)?.[0] ?? ''
+      if (code === 'signature') {
+        return `AKV10046: Unable to resolve the key used for signature validation. EncodedJwtHeader: '${header}'.`
+      }
+      return 'Error validating token.'
+    },
     invalidName: (name) => badParameter(`The request URI contains an invalid name: ${name}`),
     keyNotFound: (_view, name, { version } = {}) => notFound(version === undefined ? name : `${name}/${version}`),
     deletedKeyNotFound: (_view, name) => notFound(name),
