@@ -1,4 +1,4 @@
-import { SettingsError } from '../core/index.ts'
+import { SettingsError } from '../core/outside.ts'
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
 

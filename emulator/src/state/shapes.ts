@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { isDuration } from '../keyvault/rules/duration.ts'
 
 /*
  * What the services count on in the documents of their collections: enough that a state from elsewhere cannot make one
@@ -31,6 +32,22 @@ const keyVersion = v.looseObject({
   keyOps: v.array(v.string()),
   publicJwk: v.record(v.string(), v.string()),
   enabled: v.boolean(),
+  notBefore: v.optional(seconds),
+  expires: v.optional(seconds),
+  created: seconds,
+  updated: seconds,
+})
+
+const duration = v.pipe(v.string(), v.check(isDuration, 'an ISO 8601 duration of days, weeks, months or years'))
+const rotationPolicy = v.looseObject({
+  lifetimeActions: v.array(
+    v.looseObject({
+      type: v.picklist(['Rotate', 'Notify'] as const),
+      timeAfterCreate: v.optional(duration),
+      timeBeforeExpiry: v.optional(duration),
+    }),
+  ),
+  expiryTime: v.optional(duration),
   created: seconds,
   updated: seconds,
 })
@@ -40,9 +57,14 @@ const key = v.looseObject({
   name: v.pipe(v.string(), v.regex(/^[0-9a-zA-Z-]{1,127}$/, 'the name of a key')),
   exportable: v.boolean(),
   releasePolicy: v.optional(v.looseObject({ contentType: v.string(), data: v.string(), immutable: v.boolean() })),
+  rotationPolicy: v.optional(rotationPolicy),
   versions: v.pipe(v.array(keyVersion), v.minLength(1, 'at least one version')),
   deleted: v.optional(v.looseObject({ deletedDate: seconds, scheduledPurgeDate: seconds })),
 })
+
+const event = v.looseObject({ id: guid, topic: text, subject: v.string(), eventType: text, eventTime: text })
+const milliseconds = v.pipe(v.number('milliseconds'), v.integer('milliseconds'))
+const count = v.pipe(v.number('a count'), v.integer('a count'), v.minValue(0, 'a count'))
 
 export const DOCUMENT_SHAPES: Readonly<Record<string, v.GenericSchema>> = {
   vaults: vault,
@@ -54,6 +76,12 @@ export const DOCUMENT_SHAPES: Readonly<Record<string, v.GenericSchema>> = {
   'keyvault.keys': key,
   'keyvault.material': v.looseObject({ form: v.picklist(['pkcs8', 'raw'] as const), data: base64 }),
   'managedhsm.roleAssignments': v.looseObject({ host, name: guid, scope: armId, role: text, principalId: guid }),
+  'events.log': v.looseObject({ seq: count, item: event }),
+  'events.outbox': v.looseObject({
+    seq: count,
+    item: v.looseObject({ event, publishedMs: milliseconds, attempts: count, notBeforeMs: milliseconds }),
+  }),
+  'events.next': count,
   armSubscriptions: v.looseObject({ subscriptionId: guid, displayName: v.string() }),
   armResourceGroups: v.looseObject({ id: armId, name: text, location: text }),
 }

@@ -101,6 +101,12 @@ describe('a state that cannot be used is refused whole, with the place and what 
       [],
       /~1k\/versions: wanted at/,
     ],
+    [
+      'with a rotation policy that is none',
+      ['collections', 'keyvault.keys', `${VAULT}/k`, 'rotationPolicy'],
+      { lifetimeActions: [{ type: 'Rotate', timeAfterCreate: 'often' }], created: 0, updated: 0 },
+      /rotationPolicy\/lifetimeActions\/0\/timeAfterCreate: wanted an ISO 8601 duration/,
+    ],
     ['with a key of no secret', ['collections', 'keyvault.material'], {}, /~1k: wanted the material of every version/],
     [
       'with a file that leaves its folder',

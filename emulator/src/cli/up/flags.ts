@@ -3,6 +3,7 @@ import { DURATION_FORMS, parseDuration } from '../../core/duration.ts'
 import type { Faults, KeyVaultFaults } from '../../core/faults.ts'
 import { outsideFetch, SettingsError } from '../../core/outside.ts'
 import type { ReleasePolicySettings } from '../../core/settings.ts'
+import { webhookUrl } from '../../events/webhook-url.ts'
 
 /*
  * The values of `skerry up` that are more than a text. Each throws InvalidArgumentError, whose message says what was wanted;
@@ -22,11 +23,12 @@ export function addAuthority(text: string, before: readonly string[] = []): read
 
 /** `--event-webhook`. */
 export function parseWebhook(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url === undefined || !/^https?:$/.test(url.protocol)) {
-    throw new InvalidArgumentError('it must be a URL such as http://localhost:7071/api/events.')
+  try {
+    return webhookUrl(text).href
+  } catch (error) {
+    if (error instanceof SettingsError) throw new InvalidArgumentError(`${error.message.replace(/^[^:]+: /, '')}.`)
+    throw error
   }
-  return url.href
 }
 
 /** The named points of the release policy and their values; each first value is the default. */

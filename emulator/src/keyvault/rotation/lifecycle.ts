@@ -144,6 +144,15 @@ export function createKeyLifecycle(ctx: EmulatorContext, plainKeys: KeyState, te
     return run()
   }
 
+  /** One key that makes no sense must not keep all others from their rotation. */
+  const planOrSay = (key: KeyRecord): void => {
+    try {
+      plan(key)
+    } catch (error) {
+      journalFailure(ctx, idOf(key), error)
+    }
+  }
+
   /** Looks through the keys of vaults that were not there before: all of them at the start, later one that came back. */
   const lookThrough = async (): Promise<void> => {
     const hosts = vaults.values().map(({ host }) => host)
@@ -153,7 +162,7 @@ export function createKeyLifecycle(ctx: EmulatorContext, plainKeys: KeyState, te
       for (let from = ''; ; ) {
         if (closed) return
         const page = records.page(`${host}/`, from, PAGE)
-        for (const key of page) plan(key)
+        for (const key of page) planOrSay(key)
         const last = page.at(-1)
         if (last === undefined || page.length < PAGE) break
         from = `${last.name.toLowerCase()}\0`

@@ -18,6 +18,8 @@ export function readDuration(text: string): Duration | undefined {
   return duration.months + duration.days > 0 ? duration : undefined
 }
 
+export const isDuration = (text: string): boolean => readDuration(text) !== undefined
+
 /** Whole seconds since the epoch, moved by a duration in UTC. A month from 31 January is the last day of February. */
 export const addDuration = (seconds: number, text: string): number => move(seconds, text, 1)
 
