@@ -11,7 +11,6 @@ import {
   type EmulatorContext,
   type Faults,
   type Journal,
-  lockDataDirectory,
   memoryFiles,
   NO_FAULTS,
   openAuthority,
@@ -32,19 +31,12 @@ import { MSI_PATH } from './imds/index.ts'
 import type { VirtualProcessor } from './psp/types.ts'
 import { type ConfidentialRunner, createRunner } from './run/index.ts'
 import { makeStateFolder } from './run/state-folder.ts'
-import type { ParsedSeed, SeedDocument, SownSeed } from './seed/index.ts'
+import type { ParsedSeed, SeedDocument } from './seed/index.ts'
 import { type GivenSettings, seedOf, settingsOf } from './seed/merge.ts'
 import { type RunningServices, startServices } from './services.ts'
+import { firstStart, givenSeed, initialState } from './start.ts'
 import { createGate } from './state/gate.ts'
-import {
-  ClockInUseError,
-  type OpenState,
-  openState,
-  StateBusyError,
-  type StateDocument,
-  StateExistsError,
-} from './state/index.ts'
-import { holdsState } from './state/places.ts'
+import { ClockInUseError, type OpenState, openState, StateBusyError, type StateDocument } from './state/index.ts'
 
 export interface EmulatorOptions {
   /** Where state, keys and journal are kept; absent: in memory, gone with the emulator. */
@@ -151,7 +143,7 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
   const { dataDir } = options
   const sown = await givenSeed(options)
   await using cleanup = new AsyncDisposableStack()
-  if (dataDir !== undefined) cleanup.use(lockDataDirectory(dataDir))
+  const begun = dataDir === undefined ? undefined : firstStart(dataDir, cleanup)
 
   const random = systemRandom()
   const wall = systemClock()
@@ -223,6 +215,7 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
   cleanup.defer(() => running[Symbol.asyncDispose]())
   const gate = createGate(() => running.dispatcher, wall)
   await sown?.apply(running.context)
+  begun?.keep()
 
   async function advance(ms: number, { force = false } = {}): Promise<void> {
     const depend = running.dependents()
@@ -329,32 +322,6 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
     close,
     [Symbol.asyncDispose]: close,
   }
-}
-
-/** Loaded only where there is a seed. @throws SeedError */
-async function givenSeed({ seedDocument, seedFile, parsedSeed }: EmulatorOptions): Promise<SownSeed | undefined> {
-  if ((parsedSeed ?? seedFile ?? seedDocument) === undefined) return undefined
-  const { parseSeed, readSeedFile, sownSeed } = await import('./seed/index.ts')
-  return sownSeed(parsedSeed ?? (seedFile === undefined ? parseSeed(seedDocument) : readSeedFile(seedFile)))
-}
-
-/** What to start with, if anything was given; in a data directory it is in place then. */
-async function initialState(
-  { state, stateFile, dataDir }: EmulatorOptions,
-  sown: SownSeed | undefined,
-): Promise<StateDocument | undefined> {
-  if (state === undefined && stateFile === undefined) return undefined
-  const [{ checkState }, { readStateFile }] = await Promise.all([
-    import('./state/check.ts'),
-    import('./state/parse.ts'),
-  ])
-  const document = stateFile === undefined ? checkState(state) : readStateFile(stateFile)
-  sown?.requireAgreement(document.seed)
-  if (dataDir === undefined) return document
-  if (holdsState(dataDir)) throw new StateExistsError(dataDir)
-  const { announceImport } = await import('./state/import.ts')
-  await announceImport(dataDir, document)
-  return undefined
 }
 
 /** What is not there yet cannot be hidden: a directory that came later would be seen by containers that run already. */

@@ -17,9 +17,11 @@ export function createSeed(random: Random): Seed {
   }
 }
 
-/** Makes the seeded administrator known to Entra. What it may do is the resource manager's business. */
+/** Makes the seeded administrator known to Entra, once. What it may do is the resource manager's business. */
 export function plantSeed(store: Store, seed: Seed): void {
-  store.collection<ServicePrincipalRecord>(COLLECTIONS.servicePrincipals).put(seed.admin.objectId, {
+  const principals = store.collection<ServicePrincipalRecord>(COLLECTIONS.servicePrincipals)
+  if (principals.has(seed.admin.objectId)) return
+  principals.put(seed.admin.objectId, {
     objectId: seed.admin.objectId,
     clientId: seed.admin.clientId,
     displayName: 'skerry-admin',

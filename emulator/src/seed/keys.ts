@@ -1,5 +1,5 @@
 import { RELEASE_POLICY_CONTENT_TYPE } from '@skerry/guest/wire'
-import { COLLECTIONS, type EmulatorContext, epochSeconds, type VaultRecord } from '../core/index.ts'
+import { type EmulatorContext, epochSeconds } from '../core/index.ts'
 import { makeKey, type NewKey, readImportedKey } from '../keyvault/crypto/material.ts'
 import { KeyVaultError } from '../keyvault/index.ts'
 import { keyVaultParts } from '../keyvault/parts.ts'
@@ -11,7 +11,7 @@ import type { KeyRecord, KeyVersion, StoredMaterial } from '../keyvault/state.ts
 import { definedOf } from './directory.ts'
 import { SeedError } from './error.ts'
 import { keyOfPath, type ParsedSeed } from './parse.ts'
-import { managedHsmHost, vaultHost } from './resources.ts'
+import { findVault, managedHsmHost, vaultHost } from './resources.ts'
 import type { SeedDocument, SeedKey } from './schema.ts'
 
 /** A key that is made and not yet in its vault. */
@@ -139,7 +139,7 @@ function storeOf(
   host: string,
   path: readonly (string | number)[],
 ): KeyStore {
-  const existing = ctx.store.collection<VaultRecord>(COLLECTIONS.vaults).get(host)
+  const existing = findVault(ctx, host)
   if (existing !== undefined) return keyStoreOf(existing)
   if (managedHsms.some(({ name }) => managedHsmHost(name) === host)) return 'managedHsm'
   const seeded = vaults.find(({ name }) => vaultHost(name) === host)

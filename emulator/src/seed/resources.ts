@@ -4,6 +4,7 @@ import {
   type AccessPolicy,
   type AttestationProviderRecord,
   COLLECTIONS,
+  type DeletedVaultRecord,
   type EmulatorContext,
   type VaultRecord,
 } from '../core/index.ts'
@@ -34,7 +35,7 @@ export function plantResources(ctx: EmulatorContext, document: SeedDocument, pri
     ...vaults.map((vault, at) => vaultRecord(ctx, vault, at, principals)),
     ...managedHsms.map((hsm, at) => managedHsmRecord(ctx, hsm, at, principals)),
   ]) {
-    if (!records.has(record.host)) records.put(record.host, record)
+    if (findVault(ctx, record.host) === undefined) records.put(record.host, record)
   }
 
   const providers = ctx.store.collection<AttestationProviderRecord>(COLLECTIONS.attestationProviders)
@@ -43,6 +44,14 @@ export function plantResources(ctx: EmulatorContext, document: SeedDocument, pri
     const trustModel = name === `shared${region}` ? 'Shared' : 'AAD'
     if (!providers.has(host)) providers.put(host, { name, host, trustModel })
   }
+}
+
+/** A vault or managed HSM by its host; one that was deleted exists until it is purged. */
+export function findVault({ store }: EmulatorContext, host: string): VaultRecord | undefined {
+  return (
+    store.collection<VaultRecord>(COLLECTIONS.vaults).get(host) ??
+    store.collection<DeletedVaultRecord>(COLLECTIONS.deletedVaults).get(host)?.vault
+  )
 }
 
 export const vaultHost = (name: string): string => `${name.toLowerCase()}.vault.azure.net`

@@ -5,7 +5,7 @@ import { keyVaultParts } from '../keyvault/parts.ts'
 import { findRole, findRoleByRoleName } from '../rbac/index.ts'
 import type { Principals } from './directory.ts'
 import { SeedError } from './error.ts'
-import { managedHsmHost, vaultHost } from './resources.ts'
+import { findVault, managedHsmHost, vaultHost } from './resources.ts'
 import type { SeedDocument } from './schema.ts'
 
 type Path = readonly (string | number)[]
@@ -102,8 +102,8 @@ function scopeId(ctx: EmulatorContext, scope: string, path: Path): string {
   throw new SeedError(path, `wanted ${FORMS}`)
 }
 
-function requireVault({ store }: EmulatorContext, host: string, path: Path): VaultRecord {
-  const found = store.collection<VaultRecord>(COLLECTIONS.vaults).get(host)
+function requireVault(ctx: EmulatorContext, host: string, path: Path): VaultRecord {
+  const found = findVault(ctx, host)
   if (found === undefined) throw new SeedError(path, `wanted a vault or managed HSM that exists: there is no ${host}`)
   return found
 }

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, rmdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
 /*
@@ -15,6 +15,25 @@ export const PENDING_FILE = 'import.json'
 
 export function hasPendingImport(dataDir: string): boolean {
   return existsSync(join(dataDir, PENDING_FILE))
+}
+
+/**
+ * Takes back a start on a data directory that held nothing before: what it left there, but for the lock.
+ */
+export function removeState(dataDir: string): void {
+  const stores = ['', '-wal', '-shm'].map((end) => `${STORE_FILE}${end}`)
+  for (const name of [...stores, SEED_FILE, PENDING_FILE, KEYS_FOLDER, 'authority', 'groups', 'journal.jsonl']) {
+    rmSync(join(dataDir, name), { recursive: true, force: true })
+  }
+}
+
+/** A directory that nothing is in. */
+export function removeEmpty(directory: string): void {
+  try {
+    rmdirSync(directory)
+  } catch {
+    // Something is in it that was not ours.
+  }
 }
 
 /** Whether anything was kept there yet. */

@@ -1,0 +1,58 @@
+import { existsSync } from 'node:fs'
+import { lockDataDirectory } from './core/index.ts'
+import type { EmulatorOptions } from './emulator.ts'
+import type { SownSeed } from './seed/index.ts'
+import { type StateDocument, StateExistsError } from './state/index.ts'
+import { holdsState, removeEmpty, removeState } from './state/places.ts'
+
+/*
+ * What an emulator starts with and on. What few starts need is loaded only by those.
+ */
+
+/** Takes a data directory. One that held nothing is as it was before when the start does not come to its end. */
+export function firstStart(dataDir: string, cleanup: AsyncDisposableStack): { keep(): void } {
+  const isNew = !existsSync(dataDir)
+  let isFirst = !holdsState(dataDir)
+  cleanup.defer(() => {
+    if (isFirst && isNew) removeEmpty(dataDir)
+  })
+  cleanup.use(lockDataDirectory(dataDir))
+  cleanup.defer(() => {
+    if (isFirst) removeState(dataDir)
+  })
+  return {
+    keep() {
+      isFirst = false
+    },
+  }
+}
+
+/** Loaded only where there is a seed. @throws SeedError */
+export async function givenSeed({
+  seedDocument,
+  seedFile,
+  parsedSeed,
+}: EmulatorOptions): Promise<SownSeed | undefined> {
+  if ((parsedSeed ?? seedFile ?? seedDocument) === undefined) return undefined
+  const { parseSeed, readSeedFile, sownSeed } = await import('./seed/index.ts')
+  return sownSeed(parsedSeed ?? (seedFile === undefined ? parseSeed(seedDocument) : readSeedFile(seedFile)))
+}
+
+/** What to start with, if anything was given; in a data directory it is in place then. */
+export async function initialState(
+  { state, stateFile, dataDir }: EmulatorOptions,
+  sown: SownSeed | undefined,
+): Promise<StateDocument | undefined> {
+  if (state === undefined && stateFile === undefined) return undefined
+  const [{ checkState }, { readStateFile }] = await Promise.all([
+    import('./state/check.ts'),
+    import('./state/parse.ts'),
+  ])
+  const document = stateFile === undefined ? checkState(state) : readStateFile(stateFile)
+  sown?.requireAgreement(document.seed)
+  if (dataDir === undefined) return document
+  if (holdsState(dataDir)) throw new StateExistsError(dataDir)
+  const { announceImport } = await import('./state/import.ts')
+  await announceImport(dataDir, document)
+  return undefined
+}
