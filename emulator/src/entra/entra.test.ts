@@ -47,6 +47,15 @@ describe('a client secret credential of the official SDK', () => {
     })
   })
 
+  it('that can handle claims challenges reads so in its token', async () => {
+    const { clientId, clientSecret } = seed.admin
+    const wanted = { enableCae: true } as const
+    const { token } = (await credential(seed.tenantId, clientId, clientSecret).getToken(good.scope, wanted))!
+    expect(decodeJwt(token).xms_cc).toEqual(['CP1'])
+    const plain = (await credential(seed.tenantId, clientId, clientSecret).getToken(good.scope))!
+    expect(decodeJwt(plain.token)).not.toHaveProperty('xms_cc')
+  })
+
   it.each(['https://management.azure.com/.default', 'https://management.azure.com//.default'])(
     'gets a token for the resource manager by %s',
     async (scope) => {
@@ -165,6 +174,16 @@ describe('the token endpoint', () => {
     for (const secret of [token, seed.admin.clientSecret, 'canary-secret']) expect(journal).not.toContain(secret)
     expect(world.ctx.journal.records().at(-1)).toMatchObject({ service: 'entra', outcome: 'denied' })
   })
+})
+
+describe('the claims parameter', () => {
+  it.each(['', 'no JSON', '[]', '{"access_token":null}', '{"access_token":{"xms_cc":{"values":["cp9"]}}}'])(
+    'that says nothing known, %j, changes nothing',
+    async (claims) => {
+      const answer = (await (await post(v2, { ...good, claims })).json()) as { access_token: string }
+      expect(decodeJwt(answer.access_token)).not.toHaveProperty('xms_cc')
+    },
+  )
 })
 
 describe('the metadata', () => {

@@ -22,6 +22,8 @@ export interface TokenRequest {
   readonly proof?: ClientProof
   /** ARM id of the managed identity, for the claim `xms_mirid`. */
   readonly managedIdentityId?: string
+  /** Claims about the client itself, such as `xms_cc`. */
+  readonly clientClaims?: JWTPayload
 }
 
 export interface IssuedToken {
@@ -49,6 +51,7 @@ export async function issueToken(ctx: EmulatorContext, request: TokenRequest): P
     oid: principal.objectId,
     sub: principal.objectId,
     ...(request.managedIdentityId === undefined ? {} : { xms_mirid: request.managedIdentityId }),
+    ...request.clientClaims,
   })
 }
 
@@ -56,6 +59,7 @@ export interface UserTokenRequest {
   readonly user: UserRecord
   readonly client: { readonly clientId: string; readonly proof: ClientProof }
   readonly resource: string
+  readonly clientClaims?: JWTPayload
 }
 
 /** An access token of version 1.0 that a user gave a client: `scp` says what for. @throws TokenServiceError */
@@ -73,6 +77,7 @@ export async function issueUserToken(ctx: EmulatorContext, request: UserTokenReq
     sub: pairwiseSubject(ctx, user, audienceOf(request.resource) ?? ''),
     unique_name: user.userPrincipalName,
     upn: user.userPrincipalName,
+    ...request.clientClaims,
   })
 }
 

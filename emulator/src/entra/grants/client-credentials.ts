@@ -1,4 +1,5 @@
 import type { EmulatorContext } from '../../core/index.ts'
+import { clientCapabilities } from '../claims-request.ts'
 import type { ClientAuthentication } from '../client-authentication.ts'
 import { invalidScope } from '../errors.ts'
 import { isCommonTenant } from '../metadata.ts'
@@ -14,7 +15,12 @@ export function clientCredentialsGrant(ctx: EmulatorContext, clients: ClientAuth
     if (isCommonTenant(request.tenant)) throw noTenant()
     const resource = wantedResource(request)
     const { principal, proof } = await clients.application(request)
-    const issued = await issueToken(ctx, { principal, resource, proof })
+    const issued = await issueToken(ctx, {
+      principal,
+      resource,
+      proof,
+      clientClaims: clientCapabilities(request.form),
+    })
     const { expiresIn, expiresOn, notBefore, accessToken } = issued
     return {
       subject: principal.objectId,

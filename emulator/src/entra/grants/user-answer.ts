@@ -1,4 +1,5 @@
 import type { EmulatorContext, UserRecord } from '../../core/index.ts'
+import { clientCapabilities } from '../claims-request.ts'
 import type { AuthenticatedClient } from '../client-authentication.ts'
 import { issueRefreshToken } from '../refresh-tokens.ts'
 import { type UserScope, userScope } from '../resources.ts'
@@ -39,7 +40,7 @@ export async function userAnswer(
 ): Promise<Granted> {
   const { user, client, scope, nonce } = signedIn
   const resource = scope.resource ?? GRAPH
-  const issued = await issueUserToken(ctx, { user, client, resource })
+  const issued = await issueUserToken(ctx, { user, client, resource, clientClaims: clientCapabilities(form) })
   const granted = [`${resource}/${USER_SCOPE}`, ...scope.asked.filter((one) => one !== `${resource}/${USER_SCOPE}`)]
   const idToken = await issueIdToken(ctx, { user, clientId: client.clientId, ...(nonce !== undefined && { nonce }) })
   const extra = {
