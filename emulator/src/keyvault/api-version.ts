@@ -48,6 +48,8 @@ const SINCE = {
   /** HS256, HS384, HS512 and CKM_AES_KEY_WRAP(_PAD). */
   hmac: '2025-06-01-preview',
   secureWrap: '2026-01-01-preview',
+  /** Keys of a managed HSM that an external key manager holds. */
+  externalKeys: '2026-01-01-preview',
 } as const satisfies Readonly<Record<string, ApiVersion>>
 
 export type Feature = keyof typeof SINCE

@@ -296,3 +296,25 @@ it('what is not 32 hex digits is, on a vault, no version but the name of an oper
     `A key with (name/id) k/${version} was not found in this key vault.`,
   )
 })
+
+it('a key that an external key manager holds is said not to be covered, and a vault knows of none', async () => {
+  const body = { kty: 'RSA-HSM', attributes: { external_key: { id: 'theirs' } } }
+  const at = async (origin: string, version: string) =>
+    (await world.call('POST', `${origin}/keys/k/create?api-version=${version}`, body)).status
+  expect([await at(MANAGED_HSM, '2026-04-01'), await at(MANAGED_HSM, '7.6'), await at(VAULT, '2026-04-01')]).toEqual([
+    501, 200, 200,
+  ])
+})
+
+it('a backup of a hardware key is not restored into a standard vault; one of a software key is', async () => {
+  for (const [kty, status] of [
+    ['EC-HSM', 403],
+    ['EC', 200],
+  ] as const) {
+    await create(VAULT, { kty }, kty)
+    const { json } = await world.call('POST', `${VAULT}/keys/${kty}/backup`)
+    const restored = await world.call('POST', `${STANDARD_VAULT}/keys/restore`, json)
+    expect([kty, restored.status]).toEqual([kty, status])
+    if (status === 200) expect(restored.json.key.kid).toMatch(`${STANDARD_VAULT}/keys/EC/`)
+  }
+})

@@ -12,6 +12,8 @@ it.each([
   ['POST', '/keys/k//sign', { operation: 'sign', name: 'k' }],
   ['POST', '/Keys/k/v/WrapKey', { operation: 'wrapKey', name: 'k', version: 'v' }],
   ['GET', '/keys', { operation: 'list' }],
+  ['GET', '//keys/k', { operation: 'get', name: 'k' }],
+  ['POST', '//keys//restore', { operation: 'restore' }],
   ['GET', '/keys/', { operation: 'list' }],
   ['GET', '/keys/k/versions', { operation: 'listVersions', name: 'k' }],
   ['POST', '/keys/restore', { operation: 'restore' }],

@@ -102,7 +102,8 @@ export function readTarget(method: string, pathname: string): Target | TargetPro
   if (role !== null) return readRoleTarget(method, role[1] ?? '', role[2] ?? '', role[3] ?? '')
   let segments: string[]
   try {
-    segments = pathname.split('/').slice(1).map(decodeURIComponent)
+    // A vault's URL may end in a slash, to which some clients join a path that begins with one.
+    segments = pathname.replace(/^\/+/, '').split('/').map(decodeURIComponent)
   } catch {
     return 'badEncoding'
   }

@@ -1,6 +1,8 @@
 import { type Call, ok, type Reply } from '../call.ts'
 import { base64Url, bytesOf } from '../encoding.ts'
 import { KeyVaultError } from '../errors.ts'
+import { storedKeyType } from '../rules/key-types.ts'
+import { keyStoreOf } from '../rules/vault-rules.ts'
 import type { StoredMaterial } from '../state.ts'
 import { readBackup } from './bodies.ts'
 import { journalDone, requireKey } from './lookup.ts'
@@ -16,7 +18,10 @@ export async function backup(call: Call): Promise<Reply> {
   return ok({ value: base64Url(blob) })
 }
 
-/** Versions, times and names are those of the backup; the host may be another. */
+/**
+ * Versions, times and names are those of the backup; the host may be another, if it may hold keys of that type: a standard
+ * vault has no hardware.
+ */
 export async function restore(call: Call): Promise<Reply> {
   const value = readBackup(await call.body())
   const backedUp = await call.parts.backups.open(call.vault, bytesOf(value, 'value'))
@@ -24,6 +29,7 @@ export async function restore(call: Call): Promise<Reply> {
   const { materials } = backedUp
   const key = { ...backedUp.key, host: call.vault.host }
   const latest = key.versions.at(-1)!
+  for (const { kty } of key.versions) storedKeyType(kty, keyStoreOf(call.vault))
   if (!call.parts.keys.restore(key, materials)) {
     const kid = `${call.origin}/keys/${key.name}/${latest.version}`
     throw new KeyVaultError(

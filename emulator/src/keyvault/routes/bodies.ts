@@ -16,6 +16,7 @@ const attributes = v.looseObject({
   nbf: optional(v.pipe(v.number(), v.integer())),
   exp: optional(v.pipe(v.number(), v.integer())),
   exportable: optional(v.boolean()),
+  external_key: optional(v.looseObject({ id: v.string() })),
 })
 
 const tags = v.record(v.string(), v.string())
@@ -91,6 +92,8 @@ export interface CreateFields extends CommonFields {
   readonly exponent?: number
   readonly keyOps?: readonly string[]
   readonly curve?: string
+  /** Names a key in an external key manager. */
+  readonly externalKey?: string
 }
 
 export interface ImportFields extends CommonFields {
@@ -121,6 +124,7 @@ export function readCreate(body: unknown): CreateFields {
       exponent: input.public_exponent,
       keyOps: nonEmpty(input.key_ops),
       curve: input.crv,
+      externalKey: input.attributes?.external_key?.id,
     }),
     ...commonFields(input),
   }

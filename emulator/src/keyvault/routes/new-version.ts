@@ -2,7 +2,7 @@ import { epochSeconds } from '../../core/index.ts'
 import { has } from '../api-version.ts'
 import { type Call, ok, type Reply } from '../call.ts'
 import { makeKey, type NewKey, readImportedKey } from '../crypto/material.ts'
-import { badParameter } from '../errors.ts'
+import { badParameter, notCovered } from '../errors.ts'
 import { keyId } from '../personality/views.ts'
 import { requireReachableAuthorities } from '../release/reachable-authorities.ts'
 import { settleNewVersion } from '../rules/export-rules.ts'
@@ -18,6 +18,9 @@ import { journalDone, nameTaken } from './lookup.ts'
 export async function create(call: Call): Promise<Reply> {
   const fields = readCreate(await call.body())
   const store = keyStoreOf(call.vault)
+  if (fields.externalKey !== undefined && store === 'managedHsm' && has(call.apiVersion, 'externalKeys')) {
+    throw notCovered('SkerryExternalKeysNotCovered', 'Skerry does not cover keys that an external key manager holds.')
+  }
   refuseDeleted(call)
   const spec = settleKeySpec(fields, store)
   // Longer than AES takes: for HMAC, which came later.
