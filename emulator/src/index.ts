@@ -30,6 +30,16 @@ export {
 } from './core/index.ts'
 export { PortInUseError } from './doors/wire.ts'
 export { createEmulator, type Emulator, type EmulatorOptions, type WireEndpoint } from './emulator.ts'
+export {
+  type ApplicationRequest,
+  approveDeviceCode,
+  DirectoryError,
+  declineDeviceCode,
+  ensureApplication,
+  ensureIssuer,
+  ensureUser,
+  type UserRequest,
+} from './entra/index.ts'
 export type { EventFeed, EventGridEvent, KeyVaultEventData } from './events/index.ts'
 export { type FunctionsHost, type FunctionsHostOptions, startFunctionsHost } from './host/index.ts'
 export { type ConfidentialRunner, createRunner } from './run/index.ts'
