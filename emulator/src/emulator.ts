@@ -250,6 +250,7 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
         summary: 'Another state was imported.',
       })
     })
+    await options.imported?.()
   }
 
   const openDoor = (): WireDoor =>

@@ -3,10 +3,11 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TEST_CACHE_HOME } from '../../emulator/src/core/test-context.ts'
 import { needDevice } from '../support/need-device.ts'
-import { type Command, skerry, temporaryFolder } from '../support/skerry.ts'
+import { type Command, ROOT, skerry, temporaryFolder } from '../support/skerry.ts'
 
 // The command line as a person meets it: real processes, in a home of their own.
 
@@ -24,7 +25,14 @@ function run(...args: string[]): Command {
 /** An instance that is ready, with the line that it printed. */
 async function up(...args: string[]) {
   const command = run('up', '--json', ...args)
-  const line = JSON.parse(await command.line(/^\{/)) as { proxy: string; ca: string; data: string; credentials: object }
+  const line = JSON.parse(await command.line(/^\{/)) as {
+    proxy: string
+    ca: string
+    data: string
+    endpoints: object
+    credentials: object
+    managedIdentity: { clientId: string; resourceId: string }
+  }
   return { ...line, keys: Object.keys(line), command }
 }
 
@@ -45,7 +53,7 @@ afterAll(() => {
 describe('skerry up', () => {
   it('keeps its state in memory: files are in a private folder that goes with it', async () => {
     const { command, keys, proxy, data, ca, credentials } = await up()
-    expect(keys).toEqual(['proxy', 'ca', 'data', 'endpoints', 'credentials'])
+    expect(keys).toEqual(['proxy', 'ca', 'data', 'endpoints', 'credentials', 'managedIdentity'])
     expect(Object.keys(credentials)).toEqual(['tenantId', 'clientId', 'clientSecret', 'subscriptionId'])
     expect(proxy).toMatch(/^http:\/\/skerry:[\w-]{43}@127\.0\.0\.1:\d+$/)
     expect(data.startsWith(join(runtime, 'skerry'))).toBe(true)
@@ -92,6 +100,84 @@ describe('skerry up', () => {
     await starting.ended
     expect(existsSync(join(folder.path, 'early', 'lock'))).toBe(false)
     expect(leftBehind()).toEqual([])
+  })
+})
+
+describe('skerry up, told what to hold', () => {
+  /** As an owner of the instance reads it. */
+  const listKeys = `
+    import { EnvironmentCredential, ManagedIdentityCredential } from '@azure/identity'
+    import { KeyClient } from '@azure/keyvault-keys'
+    const client = new KeyClient('https://contoso-payments.vault.azure.net', new EnvironmentCredential())
+    for await (const { name } of client.listPropertiesOfKeys()) console.log(name)
+    const identity = new ManagedIdentityCredential({ clientId: process.argv[1] })
+    const { token } = await identity.getToken('https://vault.azure.net')
+    console.log(JSON.parse(Buffer.from(token.split('.')[1], 'base64url')).xms_mirid ?? '')`
+
+  it('holds what its seed says, and hands it on as a state; a clock that is moved moves there', async () => {
+    const seed = join(ROOT, 'examples/seed.json')
+    const one = await up('--seed', seed, '--release-policy', 'operators=equals-only', '--fault', 'delete-delay=5s')
+    expect(one.credentials).toMatchObject({ tenantId: '6f8d1a4e-3b52-4c0e-9d1b-7a5e2c90f104' })
+    expect(one.endpoints).toMatchObject({
+      vault: 'https://contoso-payments.vault.azure.net',
+      mhsm: 'https://contoso-hsm.managedhsm.azure.net',
+    })
+    expect(one.managedIdentity).toMatchObject({
+      resourceId: expect.stringMatching(/\/resourceGroups\/payments\/.*\/userAssignedIdentities\/payments$/),
+    })
+    const variables = JSON.parse((await run('env', '--json').ended).stdout) as NodeJS.ProcessEnv
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['--input-type=module', '-e', listKeys, one.managedIdentity.clientId],
+      { env: { ...env, ...variables }, cwd: ROOT },
+    )
+    expect(stdout.split('\n')).toEqual(['ledger', 'sealed', one.managedIdentity.resourceId, ''])
+
+    expect(await run('clock').ended).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/Z {2}\(the machine's time\)\n$/),
+    })
+    const moved = await run('clock', 'advance', '90d', '--json').ended
+    const { time, offsetMs } = JSON.parse(moved.stdout) as { time: string; offsetMs: number }
+    expect(Math.round(offsetMs / 86_400_000)).toBe(90)
+    expect(Math.round((Date.parse(time) - Date.now()) / 86_400_000)).toBe(90)
+
+    const exported = await run('state', 'export', 'fixture.json.gz').ended
+    expect(exported).toMatchObject({ code: 0, stdout: '', stderr: expect.stringMatching(/holds private keys/) })
+    expect(statSync(join(folder.path, 'fixture.json.gz')).mode & 0o777).toBe(0o600)
+    await ended(one.command, 'SIGTERM')
+
+    const two = await up('--state', 'fixture.json.gz')
+    expect(two.credentials).toEqual(one.credentials)
+    expect(two.managedIdentity).toEqual(one.managedIdentity)
+    expect((await run('clock').ended).stdout).toMatch(/\(90 days ahead of the machine's\)\n$/)
+    await ended(two.command, 'SIGTERM')
+  })
+
+  it('takes another state while it runs, and into a directory while none does', async () => {
+    const fixture = join(folder.path, 'fixture.json.gz')
+    const one = await up()
+    expect(await run('state', 'import', fixture).ended).toMatchObject({ code: 0, stdout: '', stderr: '' })
+    const { stdout } = await run('env').ended
+    expect(stdout).toContain("AZURE_TENANT_ID='6f8d1a4e-3b52-4c0e-9d1b-7a5e2c90f104'")
+    expect(stdout).toContain(one.proxy)
+    await ended(one.command, 'SIGTERM')
+    expect(leftBehind()).toEqual([])
+
+    expect(await run('state', 'import', fixture, '--data', 'imported').ended).toMatchObject({ code: 0, stderr: '' })
+    expect(await run('state', 'export', 'again.json', '--data', 'imported').ended).toMatchObject({ code: 0 })
+    const [state, again] = [gunzipSync(readFileSync(fixture)), readFileSync(join(folder.path, 'again.json'))].map(
+      (bytes) => JSON.parse(bytes.toString()) as { collections: object; seed: object },
+    )
+    expect(again).toMatchObject({ collections: state!.collections, seed: state!.seed })
+  })
+
+  it('env leads to the token service of App Service, without the administrator', async () => {
+    const one = await up()
+    const variables = JSON.parse((await run('env', '--app-service', '--json').ended).stdout) as NodeJS.ProcessEnv
+    await ended(one.command, 'SIGTERM')
+    expect(Object.keys(variables)).toEqual(expect.arrayContaining(['IDENTITY_ENDPOINT', 'IDENTITY_HEADER']))
+    expect(Object.keys(variables)).not.toContain('AZURE_CLIENT_SECRET')
   })
 })
 
@@ -196,6 +282,9 @@ describe('a mistake gets one line that names it', () => {
     writeFileSync(join(place('registers-nothing'), 'package.json'), '{"main":"app.js"}')
     writeFileSync(join(place('registers-nothing'), 'app.js'), '')
     writeFileSync(place('not-json'), 'hello\nworld\n')
+    writeFileSync(place('bad-seed.json'), '{"vaults":[{"name":"contoso","resourceGroup":"r","sku":"gold"}]}')
+    writeFileSync(place('bad-key.json'), '{"keys":[{"vault":"nowhere","name":"k","kty":"EC"}]}')
+    writeFileSync(place('later.json'), '{"format":"skerry-state","version":99}')
   })
 
   it.each([
@@ -203,6 +292,23 @@ describe('a mistake gets one line that names it', () => {
     [2, ['up', '--port', 'eight'], /--port.*a port is a number/],
     [2, ['up', '--port', '70000'], /--port.*a port is a number/],
     [2, ['up', '--data', 'not-json'], /--data not-json: cannot be used as a directory/],
+    [2, ['up', '--seed', 'nowhere'], /--seed nowhere: there is no such file/],
+    [2, ['up', '--seed', 'bad-seed.json'], /--seed bad-seed\.json: \/vaults\/0\/sku: wanted standard or premium/],
+    [2, ['up', '--seed', 'bad-key.json', '--data', 'fresh'], /--seed bad-key\.json: \/keys\/0: wanted a vault/],
+    [
+      2,
+      ['up', '--state', 'later.json'],
+      /--state later\.json: \/version: wanted 1, the version that this Skerry reads/,
+    ],
+    [2, /'--state <file>' cannot be used with .*'--seed <file>'/],
+    [2, ['up', '--authority', 'attest.example'], /--authority.*is not an origin such as/],
+    [2, ['up', '--release-policy', 'operators=some'], /--release-policy.*operators is all or equals-only/],
+    [2, ['up', '--fault', 'flood=1'], /--fault.*its faults are delete-delay, recover-delay, throttle/],
+    [2, ['clock', 'advance', 'tomorrow'], /'duration'.*a duration such as 90d/],
+    [1, ['state', 'export', 'out.json'], /no instance is running; start one with: skerry up/],
+    [1, ['state', 'export', 'out.json', '--data', 'nowhere'], /nowhere holds no state/],
+    [2, ['state', 'import', 'nowhere', '--data', 'fresh'], /nowhere: there is no such file/],
+    [2, ['state', 'import', 'later.json', '--data', 'fresh'], /later\.json: \/version: wanted 1/],
     [2, ['fly'], /unknown command 'fly'/],
     [2, ['run'], /missing required argument 'command'/],
     [2, ['run', '--policy', 'nowhere', '--', 'ls'], /--policy nowhere: there is no such file/],
