@@ -1,4 +1,4 @@
-import { COLLECTIONS, type EmulatorContext, type RoleAssignmentRecord } from '../core/index.ts'
+import { COLLECTIONS, type EmulatorContext, type RoleAssignmentRecord, remembered } from '../core/index.ts'
 import { openRoleDefinitions } from './custom-roles.ts'
 import type { RolePermission } from './role.ts'
 import { type Permission, permissionGrants, rolesGranting, scopeContains } from './rules.ts'
@@ -20,6 +20,9 @@ export interface AuthorizationDecision {
   readonly assignment?: RoleAssignmentRecord
 }
 
+/** Decisions that are not taken again until an assignment or a role changes. */
+const MOST_DECISIONS = 2048
+
 interface Grant {
   readonly assignment: RoleAssignmentRecord
   readonly permissions: readonly RolePermission[]
@@ -31,8 +34,10 @@ export function createAuthorizer(ctx: Pick<EmulatorContext, 'store'>): Authorize
   const definitions = openRoleDefinitions(ctx)
   // Every call of every service asks; the store is read again only after a change.
   let known: Map<string, Grant[]> | undefined
+  const decisions = new Map<string, AuthorizationDecision>()
   ctx.store.watch([COLLECTIONS.roleAssignments, COLLECTIONS.roleDefinitions], () => {
     known = undefined
+    decisions.clear()
   })
   const read = () => {
     const byPrincipal = new Map<string, Grant[]>()
@@ -50,12 +55,19 @@ export function createAuthorizer(ctx: Pick<EmulatorContext, 'store'>): Authorize
   }
   const grantsOf = (principalId: string, scopeId: string) =>
     allOf(principalId).filter(({ assignment }) => scopeContains(assignment.scope, scopeId))
+  const decide = (principalId: string, permission: Permission, scopeId: string): AuthorizationDecision => {
+    const found = grantsOf(principalId, scopeId).find(({ permissions }) =>
+      permissions.some((granted) => permissionGrants(granted, permission)),
+    )
+    return found === undefined ? { allowed: false } : { allowed: true, assignment: found.assignment }
+  }
   return {
     check(principalId, permission, scopeId) {
-      const found = grantsOf(principalId, scopeId).find(({ permissions }) =>
-        permissions.some((granted) => permissionGrants(granted, permission)),
-      )
-      return found === undefined ? { allowed: false } : { allowed: true, assignment: found.assignment }
+      const { dataAction, ...more } = permission
+      // Only inside services is the same asked again and again.
+      if (dataAction === undefined || Object.keys(more).length > 0) return decide(principalId, permission, scopeId)
+      const question = `${principalId} ${dataAction} ${scopeId}`
+      return remembered(decisions, question, MOST_DECISIONS, () => decide(principalId, permission, scopeId))
     },
     permissionsAt: (principalId, scopeId) =>
       grantsOf(principalId, scopeId).flatMap(({ permissions }) => [...permissions]),
