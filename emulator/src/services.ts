@@ -19,6 +19,7 @@ import { createLocalRoutes, DEVICE_PATH, type LocalRoutes } from './doors/local-
 import type { WireDoor } from './doors/wire.ts'
 import { createEntraService, createTokenVerifier } from './entra/index.ts'
 import { type EventFeed, eventsOf } from './events/index.ts'
+import { createGraphService } from './graph/index.ts'
 import { createImdsService } from './imds/index.ts'
 import { createKdsService } from './kds/index.ts'
 import { createKeyVaultService } from './keyvault/index.ts'
@@ -102,6 +103,7 @@ export function startServices(options: ServicesOptions): RunningServices {
         return url === undefined ? undefined : url + DEVICE_PATH
       },
     }),
+    createGraphService(context, { tokens }),
     createImdsService(context, { psp }),
     createKdsService(context, { psp }),
     createMaaService(context, { psp }),

@@ -166,6 +166,32 @@ describe('az login', () => {
     expect(await login(shell, '--identity', '--client-id', identity.clientId)).toBe(identity.principalId)
   })
 
+  it('and names users and applications by what Microsoft Graph tells of them', async () => {
+    const { admin, subscriptionId } = emulator.context.seed
+    const shell = freshShell()
+    await login(shell, ...asServicePrincipal(admin.clientId), `--password=${admin.clientSecret}`)
+    const user = ensureUser(emulator.context, { userPrincipalName: 'alan' })
+    const app = ensureApplication(emulator.context, { displayName: 'assigned' })
+    const scope = ['--scope', `/subscriptions/${subscriptionId}`]
+    for (const [assignee, principalId] of [
+      [user.userPrincipalName, user.objectId],
+      [app.clientId, app.objectId],
+    ] as const) {
+      const args = ['role', 'assignment', 'create', '--role', 'Key Vault Reader', '--assignee', assignee, ...scope]
+      const { code, stdout, stderr } = await run(program, [...args, '--output', 'json'], {
+        env: shell,
+        timeoutMs: 60_000,
+      })
+      expect(code, stderr).toBe(0)
+      expect(json(stdout)).toMatchObject({ principalId })
+    }
+    const shown = await run(program, ['ad', 'user', 'show', '--id', user.userPrincipalName], {
+      env: shell,
+      timeoutMs: 60_000,
+    })
+    expect(json(shown.stdout)).toMatchObject({ id: user.objectId })
+  })
+
   it('says with Entra’s number why it could not', async () => {
     const { admin } = emulator.context.seed
     const args = ['login', ...asServicePrincipal(admin.clientId), '--password=guess']

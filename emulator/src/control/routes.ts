@@ -6,7 +6,6 @@ import { policyText } from '../aci/policy.ts'
 import type { EmulatorContext } from '../core/index.ts'
 import type { VirtualGuest, VirtualProcessor } from '../psp/types.ts'
 import { type InstanceControl, instanceRoutes } from './instance-routes.ts'
-import { signInRoutes } from './sign-in.ts'
 
 /*
  * What other programs of this user ask of a running instance: `skerry env`, `explain` and `run` are clients of these
@@ -70,7 +69,6 @@ export function createControl(options: ControlOptions): Control {
         'content-type': 'application/x-ndjson',
       })
     })
-    .route('/', signInRoutes(context))
     .get('/.skerry/security-context', async (c) => c.json(await securityContext(psp, allowAllPolicy())))
     .post('/.skerry/psp/guests', async (c) => {
       const parsed = v.safeParse(LaunchRequest, await c.req.json().catch(() => undefined))

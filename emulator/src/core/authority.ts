@@ -26,7 +26,9 @@ const ORGANIZATION = 'Skerry emulator, not Microsoft Azure'
 export const EMULATED_DOMAINS: readonly string[] = [
   'login.microsoftonline.com',
   'login.windows.net',
+  'login.microsoft.com',
   'sts.windows.net',
+  'graph.microsoft.com',
   'management.azure.com',
   'vault.azure.net',
   'managedhsm.azure.net',

@@ -7,6 +7,7 @@ const FIXED = [
   'login.windows.net',
   'login.microsoft.com',
   'sts.windows.net',
+  'graph.microsoft.com',
   'management.azure.com',
   'kdsintf.amd.com',
   'global.acccache.azure.net',

@@ -13,6 +13,7 @@ const EMULATED = [
   'login.windows.net',
   'login.microsoft.com',
   'sts.windows.net',
+  'graph.microsoft.com',
   '169.254.169.254',
   'management.azure.com',
   'kdsintf.amd.com',
