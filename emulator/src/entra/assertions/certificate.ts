@@ -32,7 +32,7 @@ export async function checkCertificateAssertion(
   }
   const audiences = realms(ctx.seed.tenantId)
   const found = [claims.aud].flat()
-  if (!found.some((audience) => audience !== undefined && audiences.has(audience.toLowerCase()))) {
+  if (!found.some((audience) => typeof audience === 'string' && audiences.has(audience.toLowerCase()))) {
     throw wrongRealm([...audiences], claims.aud)
   }
   checkTimeRange(ctx, assertion)
