@@ -61,8 +61,24 @@ export const rotateKey = activity<RotateInput, KeyReference>('rotateKey', async 
   const client = clients.keys(vault.url)
   const latest = await client.getKey(keyName)
   if (latest.properties.version !== fromVersion) return done(referenceOf(latest, true))
-  return done(referenceOf(await client.rotateKey(keyName), true))
+  const rotated = vault.kind === 'vault' ? await client.rotateKey(keyName) : await createVersionLike(client, latest)
+  return done(referenceOf(rotated, true))
 })
+
+/**
+ * A managed HSM rotates on demand only a key with a rotation policy, which would then rotate it by itself as well. A new
+ * version of the same type and size inherits exportability and release policy in the same way.
+ */
+function createVersionLike(client: KeyClient, { key, name, keyType, properties }: KeyVaultKey): Promise<KeyVaultKey> {
+  const options: CreateKeyOptions & { hsm: true } = {
+    hsm: true,
+    exportable: true,
+    ...(properties.tags && { tags: properties.tags }),
+  }
+  return keyType === 'oct-HSM'
+    ? client.createOctKey(name, { ...options, keySize: 256 })
+    : client.createRsaKey(name, { ...options, keySize: (key?.n?.length ?? 256) * 8 })
+}
 
 /** Replaces the release policy of the key (it belongs to the key, not to one version). */
 export const updateReleasePolicy = activity<

@@ -142,8 +142,8 @@ describe.each(['vault', 'managedhsm'] as const)('the release role on a %s', (kin
     const role = done(await assignReleaseRole.run(await input('d')))
     const others = done(await assignReleaseRole.run(await input('other')))
     expect(others.id).not.toBe(role.id)
-    // A vault has one assignment of a role to a principal, and it is the first one's; a managed HSM has both.
-    expect(others.created).toBe(kind === 'managedhsm')
+    // There is one assignment of a role to a principal at a scope, and it is the first one's.
+    expect(others.created).toBe(false)
     await twice(removeRole, { subscriptionId, role: others })
     expect(await assignments()).toHaveLength(1)
     await twice(removeRole, { subscriptionId, role })
@@ -174,6 +174,19 @@ describe.each(['vault', 'managedhsm'] as const)('a key of a %s', (kind) => {
     expect(second).toEqual(first)
     expect(first.version).not.toBe(made.version)
     expect(await versionsOf(vault, 'rotated')).toHaveLength(2)
+  })
+
+  it('has the type, the tags, the exportability and the policy of the version before when it is rotated', async () => {
+    const vault = await findRepeatVault(kind)
+    const client = clients.keys(vault.url)
+    const before = await client.getKey('rotated')
+    done(await rotateKey.run({ vault, keyName: 'rotated', fromVersion: before.properties.version ?? '' }))
+    const after = await client.getKey('rotated')
+    expect(after.properties.version).not.toBe(before.properties.version)
+    expect(after.keyType).toBe(before.keyType)
+    expect(after.key?.n?.length).toBe(before.key?.n?.length)
+    const { tags, exportable, releasePolicy } = before.properties
+    expect(after.properties).toMatchObject({ tags, exportable, releasePolicy })
   })
 
   it('has the release policy that was set twice', async () => {
