@@ -63,6 +63,8 @@ export interface EmulatorOptions {
   readonly seedFile?: string
   /** The same, as `readSeedFile` gave it. */
   readonly parsedSeed?: ParsedSeed
+  /** Where there is no other seed, and a data directory was never given one or a state: what exists then. */
+  readonly defaultSeed?: SeedDocument
   /** Real time unless given. Certificates follow real time in any case: TLS clients know no other. */
   readonly clock?: Clock
   /** The programs that stand for container images. */

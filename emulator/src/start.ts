@@ -28,14 +28,13 @@ export function firstStart(dataDir: string, cleanup: AsyncDisposableStack): { ke
 }
 
 /** Loaded only where there is a seed. @throws SeedError */
-export async function givenSeed({
-  seedDocument,
-  seedFile,
-  parsedSeed,
-}: EmulatorOptions): Promise<SownSeed | undefined> {
-  if ((parsedSeed ?? seedFile ?? seedDocument) === undefined) return undefined
+export async function givenSeed(options: EmulatorOptions): Promise<SownSeed | undefined> {
+  const { seedDocument, seedFile, parsedSeed, defaultSeed } = options
+  if ((parsedSeed ?? seedFile ?? seedDocument ?? defaultSeed) === undefined) return undefined
   const { parseSeed, readSeedFile, sownSeed } = await import('./seed/index.ts')
-  return sownSeed(parsedSeed ?? (seedFile === undefined ? parseSeed(seedDocument) : readSeedFile(seedFile)))
+  if (parsedSeed !== undefined) return sownSeed(parsedSeed)
+  if (seedFile !== undefined) return sownSeed(readSeedFile(seedFile))
+  return seedDocument === undefined ? sownSeed(parseSeed(defaultSeed), true) : sownSeed(parseSeed(seedDocument))
 }
 
 /** What to start with, if anything was given; in a data directory it is in place then. */

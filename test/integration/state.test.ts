@@ -145,6 +145,18 @@ describe('ninety days', () => {
   })
 })
 
+describe('years', () => {
+  it('leave attestation and release as they are: certificates and lists are made for the time it is', async () => {
+    const { azure, credential } = world({ seedDocument })
+    const before = await release(azure, credential)
+    for (const years of [1, 5]) {
+      await azure.advance(years * 365 * DAY)
+      const { kid } = await release(azure, credentialOf(azure))
+      expect(kid).toBe(before.kid)
+    }
+  })
+})
+
 describe('a data directory', () => {
   it('stays ahead of the machine after a restart, and starts from a state only while it holds none', async () => {
     const dataDir = join(folder, 'ahead')

@@ -5,6 +5,7 @@ import { decodeReport, decodeReportResponse, encodeReportRequest, SECURITY_CONTE
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TEST_CACHE_DIRECTORY } from '../core/test-context.ts'
 import { createEmulator, type Emulator } from '../emulator.ts'
+import { ensureUser } from '../entra/index.ts'
 import { ControlError, connectInstance, type InstanceClient } from './client.ts'
 import {
   announce,
@@ -70,6 +71,72 @@ describe('the control routes, as another process uses them', () => {
     const records = await client.journal()
     expect(records.at(-1)).toMatchObject({ service: 'entra', outcome: 'allowed' })
     expect(JSON.stringify(records)).not.toContain(admin.clientSecret)
+  })
+
+  it('show the clock and move it, all that hangs on it with it', async () => {
+    const before = await client.clock()
+    expect(before.offsetMs).toBe(0)
+    const after = await client.advanceClock('P1D')
+    expect(after.offsetMs).toBe(86_400_000)
+    expect(Date.parse(after.time) - Date.parse(before.time)).toBeGreaterThanOrEqual(86_400_000)
+    await expect(client.advanceClock('-1d')).rejects.toThrow(/advance is not a duration such as/)
+    await expect(client.advanceClock('')).rejects.toThrow(/advance is not a duration such as/)
+  })
+
+  it('do not move it under a guest, unless they are told to', async () => {
+    const { release } = await client.launchGuest({})
+    await expect(client.advanceClock('1d')).rejects.toMatchObject({
+      answer: { status: 409, message: expect.stringMatching(/^these run on the present time.*guest [0-9a-f]{8}/) },
+    })
+    await client.advanceClock('1d', { force: true })
+    await release()
+    await client.advanceClock('1d')
+  })
+
+  it('say what is wrong with a state that is to be imported, and change nothing', async () => {
+    const state = await client.exportState()
+    const folder = mkdtempSync(join(tmpdir(), 'skerry-import-'))
+    const file = join(folder, 'state.json')
+    writeFileSync(file, JSON.stringify({ ...state, version: 2 }))
+    await expect(client.importState(file)).rejects.toMatchObject({
+      answer: { status: 400, message: expect.stringMatching(/^\/version: wanted 1/) },
+    })
+    await expect(client.importState(join(folder, 'none'))).rejects.toMatchObject({ answer: { status: 400 } })
+    const { collections } = await client.exportState()
+    expect(collections).toEqual(state.collections)
+    rmSync(folder, { recursive: true })
+  })
+
+  it('sign a person in at a device that shows a code', async () => {
+    const { tenantId } = emulator.context.seed
+    const ask = async (path: string, form: Record<string, string>) => {
+      const url = `https://login.microsoftonline.com/${tenantId}/oauth2/v2.0/${path}`
+      const request = new Request(url, { method: 'POST', body: new URLSearchParams(form) })
+      return (await (await emulator.dispatcher.dispatch(request, { door: 'process' })).json()) as Record<string, string>
+    }
+    // The Azure CLI's own client id.
+    const client_id = '04b07795-8ddb-461a-bbee-02f9e1bf7b46'
+    const device = await ask('devicecode', { client_id, scope: 'https://vault.azure.net/.default' })
+    const poll = {
+      grant_type: 'urn:ietf:params:oauth:grant-type:device_code',
+      client_id,
+      device_code: device.device_code!,
+    }
+    await expect(client.answerDevice({ code: device.user_code! })).rejects.toThrow(/there is no user who could sign in/)
+    ensureUser(emulator.context, { userPrincipalName: 'ada@skerry.example' })
+    await expect(client.answerDevice({ code: 'WRONG' })).rejects.toThrow(/no device waits under this code/)
+    expect(await ask('token', poll)).toMatchObject({ error: 'authorization_pending' })
+    expect(await client.answerDevice({ code: device.user_code! })).toMatchObject({ user: 'ada@skerry.example' })
+    expect(await ask('token', poll)).toMatchObject({ token_type: 'Bearer' })
+    ensureUser(emulator.context, { userPrincipalName: 'bob@skerry.example' })
+    const other = await ask('devicecode', { client_id, scope: 'https://vault.azure.net/.default' })
+    await expect(client.answerDevice({ code: other.user_code! })).rejects.toThrow(
+      /say who signs in \(--user\): ada@.*bob@/,
+    )
+    await client.answerDevice({ code: other.user_code!, decline: true })
+    expect(await ask('token', { ...poll, device_code: other.device_code! })).toMatchObject({
+      error: 'authorization_declined',
+    })
   })
 
   it('say plainly when nobody is there', async () => {

@@ -1,4 +1,5 @@
 import type { EmulatorContext } from '../core/index.ts'
+import { SEED } from '../state/own.ts'
 import { plantDirectory } from './directory.ts'
 import { plantKeys, prepareKeys } from './keys.ts'
 import type { ParsedSeed } from './parse.ts'
@@ -18,9 +19,13 @@ export async function applySeed(ctx: EmulatorContext, seed: ParsedSeed): Promise
     plantResources(ctx, seed.document, principals)
     plantRoles(ctx, seed.document, principals)
     plantKeys(ctx, keys)
+    ctx.store.collection<true>(SEED).put('sown', true)
   })
   ctx.journal.write({ service: 'emulator', operation: 'seed', outcome: 'done', summary: summaryOf(seed) })
 }
+
+/** Whether any seed, or a state in its place, was put in. */
+export const isSown = ({ store }: EmulatorContext): boolean => store.collection<true>(SEED).has('sown')
 
 function summaryOf({ document }: ParsedSeed): string {
   const counts = Object.entries(document).flatMap(([name, value]) =>

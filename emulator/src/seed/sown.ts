@@ -1,5 +1,5 @@
 import type { EmulatorContext, Seed } from '../core/index.ts'
-import { applySeed } from './apply.ts'
+import { applySeed, isSown } from './apply.ts'
 import { SeedError } from './error.ts'
 import type { ParsedSeed } from './parse.ts'
 import type { SeedDocument } from './schema.ts'
@@ -12,7 +12,8 @@ export interface SownSeed {
   apply(context: EmulatorContext): Promise<void>
 }
 
-export function sownSeed(seed: ParsedSeed): SownSeed {
+/** @param once only where nothing was put in before */
+export function sownSeed(seed: ParsedSeed, once = false): SownSeed {
   const { document } = seed
   return {
     document,
@@ -33,6 +34,8 @@ export function sownSeed(seed: ParsedSeed): SownSeed {
         throw new SeedError(['admin', 'clientSecret'], 'the state that is there already has another one')
       }
     },
-    apply: (context) => applySeed(context, seed),
+    async apply(context) {
+      if (!once || !isSown(context)) await applySeed(context, seed)
+    },
   }
 }

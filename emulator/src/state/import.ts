@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { directoryFiles, lockDataDirectory, openStore } from '../core/index.ts'
-import { CLOCK, resumedOffset } from './clock.ts'
 import type { StateDocument } from './document.ts'
+import { continued } from './own.ts'
 import { parseState } from './parse.ts'
 import { KEYS_FOLDER, PENDING_FILE, SEED_FILE, STORE_FILE } from './places.ts'
 
@@ -37,7 +37,7 @@ export async function applyPendingImport(dataDir: string): Promise<void> {
   for (const name of await keys.names()) if (!Object.hasOwn(state.files, name)) await keys.remove(name)
   const store = openStore(join(dataDir, STORE_FILE))
   try {
-    store.replace({ ...state.collections, [CLOCK]: { offsetMs: resumedOffset(state) } })
+    store.replace(continued(state))
   } finally {
     store.close()
   }

@@ -13,8 +13,8 @@ import {
   systemClock,
   withMachineKeys,
 } from '../core/index.ts'
-import { CLOCK, resumedOffset } from './clock.ts'
 import type { StateDocument } from './document.ts'
+import { CLOCK, continued } from './own.ts'
 import { hasPendingImport, KEYS_FOLDER, SEED_FILE, STORE_FILE } from './places.ts'
 
 /** What an instance keeps, opened: in a data directory, or in memory. */
@@ -49,7 +49,7 @@ export async function openState(options: OpenStateOptions): Promise<OpenState> {
   if (dataDir !== undefined) await finishImport(dataDir)
   const store = openStore(dataDir === undefined ? undefined : join(dataDir, STORE_FILE))
   try {
-    if (state !== undefined) store.replace(state.collections)
+    if (state !== undefined) store.replace(continued(state))
     const machine = disposableFiles(join(options.cacheDir, 'keys'), options.unusable)
     // RSA keys that take long to make belong to the machine; those of an instance without a directory, whatever their size.
     const files =
@@ -58,7 +58,6 @@ export async function openState(options: OpenStateOptions): Promise<OpenState> {
         : withMachineKeys(directoryFiles(join(dataDir, KEYS_FOLDER)), machine, 3072)
     const seed = state?.seed ?? (await keptSeed(dataDir, options.seed))
     const offsets = store.collection<number>(CLOCK)
-    if (state !== undefined) offsets.put('offsetMs', resumedOffset(state))
     const ownClock = options.clock === undefined ? systemClock(offsets.get('offsetMs') ?? 0) : undefined
     const clock = options.clock ?? ownClock!
     if (state !== undefined) await catchUp(clock, Date.parse(state.clock.time))

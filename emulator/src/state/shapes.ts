@@ -72,6 +72,7 @@ export const DOCUMENT_SHAPES: Readonly<Record<string, v.GenericSchema>> = {
   servicePrincipals: v.looseObject({ objectId: guid, clientId: guid, displayName: v.string(), kind: text }),
   managedIdentities: v.looseObject({ id: armId, name: text, location: text, principalId: guid, clientId: guid }),
   roleAssignments: v.looseObject({ id: armId, name: guid, scope: armId, roleDefinitionId: armId, principalId: guid }),
+  containerGroups: v.looseObject({ id: armId, name: text, state: text }),
   containerGroupIdentities: v.looseObject({ groupId: armId, userAssigned: v.array(armId) }),
   'keyvault.keys': key,
   'keyvault.material': v.looseObject({ form: v.picklist(['pkcs8', 'raw'] as const), data: base64 }),

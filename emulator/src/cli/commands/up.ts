@@ -93,7 +93,7 @@ async function up(flags: UpFlags): Promise<void> {
   const given = await givenState(flags)
   using cleanup = new DisposableStack()
   const data = flags.data === undefined ? cleanup.use(makeRuntimeFolder()).path : resolve(flags.data)
-  const document = given.seedDocument ?? given.parsedSeed?.document
+  const { document } = given.parsedSeed ?? {}
   const info = (emulator: Emulator, wire: WireEndpoint): InstanceInfo => ({
     pid: process.pid,
     startedAt: new Date(emulator.context.clock.now()).toISOString(),
@@ -132,7 +132,7 @@ async function up(flags: UpFlags): Promise<void> {
 }
 
 /** What it starts with, read and checked before anything is made. */
-async function givenState(flags: UpFlags): Promise<Pick<EmulatorOptions, 'state' | 'seedDocument' | 'parsedSeed'>> {
+async function givenState(flags: UpFlags): Promise<Pick<EmulatorOptions, 'state' | 'defaultSeed' | 'parsedSeed'>> {
   if (flags.state !== undefined) {
     const { readStateFile } = await import('../../state/parse.ts')
     return {
@@ -144,7 +144,7 @@ async function givenState(flags: UpFlags): Promise<Pick<EmulatorOptions, 'state'
   }
   if (flags.seed === undefined) {
     const { DEFAULT_SEED } = await import('../../seed/default-document.ts')
-    return { seedDocument: DEFAULT_SEED }
+    return { defaultSeed: DEFAULT_SEED }
   }
   const { readSeedFile } = await import('../../seed/index.ts')
   const parsedSeed: ParsedSeed = explained(
