@@ -2,8 +2,10 @@ import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startTestWebhook, type TestWebhook } from '../../emulator/src/events/test-webhook.ts'
 import { startUp, type Up } from '../support/processes.ts'
 import { skerry, temporaryFolder } from '../support/skerry.ts'
+import { until } from '../support/until.ts'
 import { keptIn, openToOthers } from './kill/kept.ts'
 import {
   ABSENT,
@@ -20,6 +22,8 @@ import { type VaultClient, vaultClient, workingVersions } from './kill/vault-cli
 // answered with 2xx must be there afterwards; of what was not answered, all or nothing.
 
 const ROUNDS = 6
+/** The steps that make a version. */
+const MAKES: ReadonlySet<string> = new Set(['create', 'import', 'rotate'])
 const SEED = 8
 const VAULT = 'https://skerry.vault.azure.net'
 const MANAGED_HSM = 'https://skerry.managedhsm.azure.net'
@@ -59,8 +63,12 @@ const actors: readonly Actor[] = [VAULT, VAULT, VAULT, VAULT, MANAGED_HSM, MANAG
   backup: undefined,
 }))
 
-/** Writes until the process is gone. `answered` is told of each answer. */
-async function write(actor: Actor, client: VaultClient, answered: (step: string) => void): Promise<void> {
+/** Writes until the process is gone. `answered` is told of each answer, with the id of the version that came with it. */
+async function write(
+  actor: Actor,
+  client: VaultClient,
+  answered: (step: string, kid: string | undefined) => void,
+): Promise<void> {
   for (;;) {
     if (actor.model.life === 'live' && actor.dice() < 0.1) {
       const backup = await client.call('POST', `keys/${actor.name}/backup`)
@@ -76,7 +84,7 @@ async function write(actor: Actor, client: VaultClient, answered: (step: string)
     }
     expect([step.name, answer.status, answer.json?.error]).toEqual([step.name, expect.toBeOneOf([200, 204]), undefined])
     actor.model = step.after(answer.json as StepAnswer | undefined)
-    answered(step.name)
+    answered(step.name, answer.json?.key?.kid)
   }
 }
 
@@ -141,15 +149,24 @@ describe('an instance that is killed while clients write to it', () => {
   const data = join(folder.path, 'written')
   const dice = diceOf(SEED)
   const steps = new Map<string, number>()
+  /** The versions of the vault that somebody was told of, whose events must have come. */
+  const made = new Set<string>()
+  let webhook: TestWebhook
+  beforeAll(async () => {
+    webhook = await startTestWebhook()
+  })
+  afterAll(() => webhook[Symbol.asyncDispose]())
+  const start = async () => killed(await startUp(data, runtime, ['--event-webhook', webhook.url]))
 
   it.each(Array.from({ length: ROUNDS }, (_, round) => round + 1))(
     'has kept all that was answered, and nothing by halves: round %i',
     async () => {
-      await using up = killed(await startUp(data, runtime))
+      await using up = await start()
       await inClients(up, async (clients) => {
         let left = 15 + Math.floor(dice() * 60)
-        const answered = (step: string) => {
+        const answered = (step: string, kid: string | undefined) => {
           steps.set(step, (steps.get(step) ?? 0) + 1)
+          if (MAKES.has(step) && kid?.startsWith(VAULT)) made.add(kid)
           left -= 1
           if (left === 0) up.command.child.kill('SIGKILL')
         }
@@ -162,7 +179,7 @@ describe('an instance that is killed while clients write to it', () => {
       expect([...materials].sort()).toEqual([...versions].sort())
       expect(openToOthers(data)).toEqual([])
 
-      await using again = killed(await startUp(data, runtime))
+      await using again = await start()
       await inClients(again, async (clients) => {
         for (const actor of actors) {
           const found = await observe(actor, clients[actor.origin]!, versions)
@@ -177,6 +194,16 @@ describe('an instance that is killed while clients write to it', () => {
       })
     },
   )
+
+  it('has told the webhook of every version at least once', async () => {
+    await using _last = await start()
+    const told = () => new Set(webhook.notifications().map(({ data }) => data.Id))
+    await until(() => made.isSubsetOf(told()))
+    expect(made.size).toBeGreaterThan(ROUNDS)
+    expect(webhook.notifications().map(({ topic }) => topic)).toEqual(
+      expect.not.arrayContaining([expect.stringContaining('managedHSMs')]),
+    )
+  })
 
   it('was killed amid every kind of change', () => {
     expect([...steps.keys()].sort()).toEqual([

@@ -32,9 +32,12 @@ interface SdkOptions {
   readonly proxyOptions: { host: string; port: number; username: string; password: string }
 }
 
-/** @param runtime a folder of this test's own: its instances are not those of the person at the keyboard */
-export async function startUp(data: string, runtime: string): Promise<Up> {
-  const command = skerry(['up', '--json', '--data', data], { ...process.env, XDG_RUNTIME_DIR: runtime })
+/**
+ * @param runtime a folder of this test's own: its instances are not those of the person at the keyboard
+ * @param flags further ones of `skerry up`
+ */
+export async function startUp(data: string, runtime: string, flags: readonly string[] = []): Promise<Up> {
+  const command = skerry(['up', '--json', '--data', data, ...flags], { ...process.env, XDG_RUNTIME_DIR: runtime })
   const info = JSON.parse(await command.line(/^\{/)) as UpLine
   const { tenantId, clientId, clientSecret, subscriptionId } = info.credentials
   const { port, username, password } = new URL(info.proxy)

@@ -19,6 +19,7 @@ const EMULATED = [
   'kdsintf.amd.com',
   '*.acccache.azure.net',
   '*.attest.azure.net',
+  '*.eventgrid.azure.net',
   '*.vault.azure.net',
   '*.managedhsm.azure.net',
 ] as const

@@ -93,6 +93,17 @@ describe('a key with a rotation policy', () => {
     expect(made()).toEqual([0, 32])
   })
 
+  it('is not rotated before its recovery is over, where that takes its time', async () => {
+    world = createVaultWorld({ faults: { tamper: 'none', keyVault: { recoveryDelayMs: DAY } } })
+    await rotatedEvery({ kty: 'EC' }, EVERY_30_DAYS)
+    await world.clock.advance(28 * DAY)
+    await world.call('DELETE', `${VAULT}/keys/k`)
+    await world.clock.advance(4 * DAY)
+    await world.call('POST', `${VAULT}/deletedkeys/k/recover`)
+    await world.clock.advance(10 * DAY)
+    expect(made()).toEqual([0, 33])
+  })
+
   it('is not rotated once it was purged, nor is another one of its name', async () => {
     await rotatedEvery({ kty: 'EC' }, EVERY_30_DAYS)
     await world.call('DELETE', `${VAULT}/keys/k`)
