@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { systemClock } from '../core/index.ts'
 import { TEST_CACHE_DIRECTORY as cacheDir } from '../core/test-context.ts'
 import { createEmulator } from '../emulator.ts'
 import { continued } from './own.ts'
@@ -23,7 +24,7 @@ describe('what goes on from a state', () => {
   it('is never behind the time of its export', async () => {
     await using emulator = await createEmulator({ cacheDir })
     const state = await emulator.exportState()
-    const time = new Date(Date.now() + 3_600_000).toISOString()
+    const time = new Date(systemClock().now() + 3_600_000).toISOString()
     const later = continued({ ...state, clock: { time, offsetMs: 0 } })['skerry.clock'] as { offsetMs: number }
     expect(Math.abs(later.offsetMs - 3_600_000)).toBeLessThan(60_000)
   })
