@@ -24,6 +24,11 @@ export interface KeyVaultFaults {
    * the lists do not have the key, and create and import answer 409 `ObjectIsBeingRecovered`.
    */
   readonly recoveryDelayMs?: number
+  /**
+   * How long a purge takes, in milliseconds of the instance's clock, to whole seconds. Until it is over the key is in
+   * neither place, create and import answer 409 `ObjectIsBeingDeleted`, and restore answers 409 `Conflict`.
+   */
+  readonly purgeDelayMs?: number
   readonly throttle?: ThrottleFault
   /**
    * Tokens issued before this time (milliseconds since the epoch) are revoked: they get a 401 with a claims challenge

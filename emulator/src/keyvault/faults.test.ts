@@ -73,6 +73,20 @@ it('a recovery that takes its time keeps the name, and the key comes back in the
   expect(await status('GET', '/keys/k')).toBe(200)
 })
 
+it('a purge that takes its time keeps the name, too, and a backup waits for its end', async () => {
+  under({ purgeDelayMs: 5000 })
+  const made = await world.call('POST', `${VAULT}/keys/k/create`, { kty: 'EC' })
+  const backup = (await world.call('POST', `${VAULT}/keys/k/backup`)).json
+  await world.call('DELETE', `${VAULT}/keys/k`)
+  expect(await status('DELETE', '/deletedkeys/k')).toBe(204)
+  expect([await status('GET', '/keys/k'), await status('GET', '/deletedkeys/k')]).toEqual([404, 404])
+  expect(await status('POST', '/keys/k/create', { kty: 'EC' })).toBe(409)
+  const refused = await world.call('POST', `${VAULT}/keys/restore`, backup)
+  expect([refused.status, refused.json.error.code, refused.json.error.innererror]).toEqual([409, 'Conflict', undefined])
+  await world.clock.advance(5000)
+  expect((await world.call('POST', `${VAULT}/keys/restore`, backup)).json).toEqual(made.json)
+})
+
 describe('throttling', () => {
   it('answers every n-th request to a vault with 429, and says when to come back', async () => {
     under({ throttle: { every: 3, retryAfterSeconds: 7 } })

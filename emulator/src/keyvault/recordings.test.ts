@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import type { Recording } from './recordings/exchange.ts'
-import { Replay } from './recordings/replay.ts'
+import { Replay, SLOW } from './recordings/replay.ts'
 import { createVaultWorld } from './test-vaults.ts'
 
 /*
@@ -19,7 +19,7 @@ const files = existsSync(FOLDER) ? readdirSync(FOLDER).filter((name) => /^(vault
 describe.skipIf(files.length === 0)('recorded traffic (skipped where ../shared/vectors/recordings is absent)', () => {
   it.each(files)('%s', async (file) => {
     const { service, exchanges } = JSON.parse(readFileSync(join(FOLDER, file), 'utf8')) as Recording
-    const replay = new Replay(createVaultWorld(), service, exchanges)
+    const replay = new Replay(createVaultWorld({ faults: SLOW }), service, exchanges)
     for (const [index, exchange] of exchanges.entries()) {
       const comparison = await replay.compare(exchange)
       if (comparison === undefined) continue

@@ -85,7 +85,7 @@ function levelMessage(message: string): string {
     .replace(/ was not found in this key vault\..*$/, ' was not found')
     .replace(/Activity ID: [0-9a-f-]+/, 'Activity ID: …')
     .replace(/https:\/\/[^/]+/, 'https://h')
-    .replace(/\/[0-9a-f]{32} /, '/<version> ')
+    .replace(/\/[0-9a-f]{32}(?=[ '])/, '/<version>')
 }
 
 /** An answer whose value is the JWS of a release, with what stands in it. */

@@ -7,7 +7,7 @@ import { requireReachableAuthorities } from '../release/reachable-authorities.ts
 import { settleUpdate } from '../rules/export-rules.ts'
 import { settleKeyOps } from '../rules/key-types.ts'
 import { keyStoreOf, SECONDS_PER_DAY } from '../rules/vault-rules.ts'
-import { type KeyVersion, withVersion } from '../state.ts'
+import { type Deletion, type KeyVersion, withVersion } from '../state.ts'
 import { readUpdate } from './bodies.ts'
 import { journalDone, requireDeletedKey, requireKey, requireVersion } from './lookup.ts'
 import { listPage } from './paging.ts'
@@ -92,7 +92,7 @@ export function remove(call: Call): Reply {
 }
 
 /** When the fault plan lets what a vault begins now be over; undefined: at once. */
-function settledIn(call: Call, delay: 'deletionDelayMs' | 'recoveryDelayMs'): number | undefined {
+function settledIn(call: Call, delay: 'deletionDelayMs' | 'recoveryDelayMs' | 'purgeDelayMs'): number | undefined {
   const { clock, faults } = call.parts.ctx
   const wait = faults.keyVault?.[delay] ?? 0
   return wait > 0 && call.vault.kind === 'vault' ? clock.now() + wait : undefined
@@ -126,7 +126,15 @@ export function purge(call: Call): Reply {
       `Operation "purge" is not allowed because purge protection is enabled for this vault. Key Vault service will automatically purge it after the retention period has passed.\r\nVault: ${call.vault.name};location=${call.vault.location}`,
     )
   }
-  call.parts.keys.purge(key)
+  const gone = settledIn(call, 'purgeDelayMs')
+  if (gone === undefined) call.parts.keys.purge(key)
+  else call.parts.keys.put({ ...key, deleted: purgedAt(key.deleted!, gone) })
   journalDone(call, 'purgeKey', `${call.origin}/keys/${key.name}`, `${key.name} was purged for good.`)
   return { status: 204 }
+}
+
+/** Until its last second a key that is being purged is in neither place, and its name is taken. */
+function purgedAt(deleted: Deletion, gone: number): Deletion {
+  const scheduledPurgeDate = Math.ceil(gone / 1000)
+  return { ...deleted, scheduledPurgeDate, settledAt: scheduledPurgeDate * 1000 }
 }
