@@ -186,6 +186,16 @@ describe('ManagedIdentityCredential', () => {
     expect(await claimsOf(new ManagedIdentityCredential({ clientId, ...options }))).toMatchObject({ oid: principalId })
   })
 
+  it('stands for an application that trusts it, through the tenant’s own metadata', async () => {
+    const issuer = `https://login.microsoftonline.com/${tenantId}/v2.0`
+    const trust = { name: 'identity', issuer, subject: principalId, audiences: [AUDIENCE] }
+    const app = ensureApplication(emulator.context, { displayName: 'trusting', federatedCredentials: [trust] })
+    const identity = new ManagedIdentityCredential({ clientId, ...options })
+    const assertion = async () => (await identity.getToken(`${AUDIENCE}/.default`)).token
+    const credential = new ClientAssertionCredential(tenantId, app.clientId, assertion, options)
+    expect(await claimsOf(credential)).toMatchObject({ oid: app.objectId, aud: VAULT })
+  })
+
   // The SDK remembers for its whole process where it found identities, and their tokens: a process for each ask.
   const program = `
     import { ManagedIdentityCredential } from '@azure/identity'

@@ -13,11 +13,18 @@ const RESOURCES: ReadonlySet<string> = new Set([
 ])
 
 /**
+ * What a managed identity's token is for that stands for an application ("Configure an application to trust a managed
+ * identity"): the one resource here whose tokens are of version 2.0.
+ */
+export const TOKEN_EXCHANGE = 'api://AzureADTokenExchange'
+
+/**
  * The audience for a resource as asked for, without trailing slashes; undefined when the tenant does not know it.
  * `https://management.azure.com/`, which ARM clients ask for, and the same without a slash are one resource.
  */
 export function audienceOf(resource: string): string | undefined {
   const audience = resource.replace(/\/+$/, '').toLowerCase()
+  if (audience === TOKEN_EXCHANGE.toLowerCase()) return TOKEN_EXCHANGE
   return RESOURCES.has(audience) ? audience : undefined
 }
 

@@ -3,7 +3,7 @@ import { type JWTPayload, SignJWT } from 'jose'
 import { type EmulatorContext, epochSeconds, type ServicePrincipalRecord, type UserRecord } from '../core/index.ts'
 import type { ClientProof } from './client-authentication.ts'
 import { unknownResource } from './errors.ts'
-import { audienceOf } from './resources.ts'
+import { audienceOf, TOKEN_EXCHANGE } from './resources.ts'
 import { tokenSigner } from './signer.ts'
 
 /** Lifetimes in seconds, as Entra gives them; that of users it draws between 60 and 90 minutes. */
@@ -93,7 +93,7 @@ export async function issueIdToken(
   const now = epochSeconds(ctx.clock)
   return await sign(ctx, {
     aud: clientId,
-    iss: `https://login.microsoftonline.com/${tenantId}/v2.0`,
+    iss: issuerOfV2(tenantId),
     iat: now - BACKDATED,
     nbf: now - BACKDATED,
     exp: now - BACKDATED + 3900,
@@ -118,6 +118,11 @@ export function issuerOf(tenantId: string): string {
   return `https://sts.windows.net/${tenantId}/`
 }
 
+/** The issuer of version 2.0 tokens: ID tokens, and those that stand for an application elsewhere. */
+export function issuerOfV2(tenantId: string): string {
+  return `https://login.microsoftonline.com/${tenantId}/v2.0`
+}
+
 async function issue(
   ctx: EmulatorContext,
   resource: string,
@@ -130,16 +135,17 @@ async function issue(
   const now = epochSeconds(ctx.clock)
   const notBefore = now - BACKDATED
   const expiresOn = now + expiresIn
+  const isExchange = audience === TOKEN_EXCHANGE
   const accessToken = await sign(ctx, {
     aud: audience,
-    iss: issuerOf(tenantId),
+    iss: isExchange ? issuerOfV2(tenantId) : issuerOf(tenantId),
     iat: notBefore,
     nbf: notBefore,
     exp: expiresOn,
     ...claims,
     tid: tenantId,
     uti: ctx.random.bytes(16).toString('base64url'),
-    ver: '1.0',
+    ver: isExchange ? '2.0' : '1.0',
   })
   return { accessToken, expiresIn, expiresOn, notBefore }
 }
