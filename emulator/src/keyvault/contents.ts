@@ -6,6 +6,9 @@ import { allowsKeysThroughArm } from './local-rbac/settings.ts'
 import { keyVaultParts } from './parts.ts'
 import { managedHsmPersonality } from './personality/managed-hsm.ts'
 import { vaultPersonality } from './personality/vault.ts'
+import { readRotationPolicy } from './routes/bodies.ts'
+import { settleRotationPolicy } from './rules/rotation-policy.ts'
+import { isKeyName } from './rules/vault-rules.ts'
 import type { KeyRecord } from './state.ts'
 import type { Operation } from './target.ts'
 
@@ -18,14 +21,19 @@ export interface VaultContents {
   find(vault: VaultRecord, name: string): KeyRecord | undefined
   /** The live keys by name. */
   list(vault: VaultRecord): KeyRecord[]
-  /** @throws KeyVaultError as the data plane does; `body` is a body of its own create call */
-  create(vault: VaultRecord, name: string, body: object, caller: Principal): Promise<void>
-  /** @throws KeyVaultError as the data plane does; `body` is a body of its own call */
-  putRotationPolicy(vault: VaultRecord, name: string, body: object, caller: Principal): Promise<void>
+  /** @throws KeyVaultError as the data plane does, before anything is made */
+  create(vault: VaultRecord, name: string, wanted: WantedKey, caller: Principal): Promise<void>
   /** Whether a managed HSM was told to let Resource Manager at its keys; a vault always does. */
   opensToResourceManager(vault: VaultRecord): boolean
   /** Everything in a vault is gone for good. */
   purge(host: string): void
+}
+
+export interface WantedKey {
+  /** A body of the data plane's own create call. */
+  readonly key: object
+  /** A body of its call that sets a rotation policy. */
+  readonly rotationPolicy?: unknown
 }
 
 /** The version of the keys API in whose terms Resource Manager speaks: it has release and rotation. */
@@ -34,7 +42,7 @@ const API_VERSION = '7.4'
 export function createVaultContents(ctx: EmulatorContext): VaultContents {
   const parts = keyVaultParts(ctx)
   const live = (key: KeyRecord | undefined) => (key?.deleted === undefined ? key : undefined)
-  const run = async (operation: Operation, vault: VaultRecord, name: string, body: object, principal: Principal) => {
+  const run = async (operation: Operation, vault: VaultRecord, name: string, body: unknown, principal: Principal) => {
     const call: Call = {
       vault,
       origin: `https://${vault.host}`,
@@ -53,8 +61,14 @@ export function createVaultContents(ctx: EmulatorContext): VaultContents {
   return {
     find: (vault, name) => live(parts.keys.find(vault.host, name)),
     list: (vault) => parts.keys.list(vault.host).filter((key) => live(key) !== undefined),
-    create: (vault, name, body, caller) => run('create', vault, name, body, caller),
-    putRotationPolicy: (vault, name, body, caller) => run('putRotationPolicy', vault, name, body, caller),
+    async create(vault, name, { key, rotationPolicy }, caller) {
+      if (!isKeyName(name)) throw vaultPersonality.says.invalidName(name)
+      if (rotationPolicy == null) return await run('create', vault, name, key, caller)
+      // A key without the policy that it was to have would be found there by the next attempt, and left as it is.
+      settleRotationPolicy(readRotationPolicy(rotationPolicy), vault.kind, { created: 0, updated: 0 })
+      await run('create', vault, name, key, caller)
+      await run('putRotationPolicy', vault, name, rotationPolicy, caller)
+    },
     opensToResourceManager: ({ kind, host }) => kind === 'vault' || allowsKeysThroughArm(ctx.store, host),
     purge(host) {
       ctx.store.transaction(() => {

@@ -84,8 +84,7 @@ async function createKey(contents: VaultContents, vault: VaultRecord, name: stri
     tags: tagsOf(request.body),
   }
   try {
-    await contents.create(vault, name, body, request.caller)
-    if (rotationPolicy != null) await contents.putRotationPolicy(vault, name, rotationPolicy, request.caller)
+    await contents.create(vault, name, { key: body, rotationPolicy }, request.caller)
   } catch (error) {
     // What the data plane refuses is refused here in its words.
     if (error instanceof KeyVaultError) throw new ArmError(error.status, { code: error.code, message: error.message })
