@@ -9,9 +9,14 @@ import { accessPolicyFacts, type EventFacts } from './event.ts'
 export function watchAccessPolicies(ctx: EmulatorContext, publish: (facts: EventFacts) => void): Disposable {
   const { store } = ctx
   const vaults = store.shared<VaultRecord>(COLLECTIONS.vaults)
+  const deleted = store.shared<unknown>(COLLECTIONS.deletedVaults)
   const seen = store.collection<string>('events.accessPolicies')
 
   const look = (): void => {
+    // A vault that was purged is forgotten: the next one of its name is not a change of it.
+    for (const [host] of seen.entries()) {
+      if (vaults.get(host) === undefined && deleted.get(host) === undefined) seen.delete(host)
+    }
     for (const vault of vaults.values()) {
       if (vault.kind !== 'vault') continue
       const before = seen.get(vault.host)
@@ -24,11 +29,10 @@ export function watchAccessPolicies(ctx: EmulatorContext, publish: (facts: Event
     }
   }
   look()
-  return store.watch([COLLECTIONS.vaults], look)
+  return store.watch([COLLECTIONS.vaults, COLLECTIONS.deletedVaults], look)
 }
 
-/** The id belongs to it: another vault of the same name is not a change of this one. */
-function digestOf({ id, enableRbacAuthorization, accessPolicies = [] }: VaultRecord): string {
-  const facts = JSON.stringify([id.toLowerCase(), enableRbacAuthorization, accessPolicies])
+function digestOf({ enableRbacAuthorization, accessPolicies = [] }: VaultRecord): string {
+  const facts = JSON.stringify([enableRbacAuthorization, accessPolicies])
   return createHash('sha256').update(facts).digest('base64url')
 }

@@ -116,6 +116,26 @@ describe('a vault tells', () => {
     expect(events.list()[0]).toMatchObject({ topic: vault.id, data: { Id: `${VAULT}/`, VaultName: 'skerry' } })
   })
 
+  it('of no change when another vault takes the name of one that was purged, or one is recovered as it was', () => {
+    const vaults = world.ctx.store.collection<VaultRecord>(COLLECTIONS.vaults)
+    const deleted = world.ctx.store.collection(COLLECTIONS.deletedVaults)
+    const { host } = new URL(VAULT)
+    const vault = vaults.get(host)!
+    world.ctx.store.transaction(() => {
+      vaults.delete(host)
+      deleted.put(host, { vault })
+    })
+    world.ctx.store.transaction(() => {
+      deleted.delete(host)
+      vaults.put(host, vault)
+    })
+    vaults.delete(host)
+    vaults.put(host, { ...vault, enableRbacAuthorization: false })
+    expect(events.list()).toEqual([])
+    vaults.put(host, vault)
+    expect(told()).toEqual([['VaultAccessPolicyChanged', 'skerry', 0]])
+  })
+
   it('of a change of access policies that came just before an end, at the next start', () => {
     events[Symbol.dispose]()
     const vaults = world.ctx.store.collection<VaultRecord>(COLLECTIONS.vaults)

@@ -33,6 +33,7 @@ describe('the values of skerry up', () => {
     [addAuthority, 'http://attest.example', /must be https, or http to loopback/],
     [parseWebhook, 'nowhere', /URL/],
     [parseWebhook, 'file:///etc/passwd', /http/],
+    [parseWebhook, 'http://example.com/hook', /https, or http to loopback/],
     [addReleasePolicy, 'operators', /it must be NAME=VALUE/],
     [addReleasePolicy, 'depth=3', /its points are operators, nesting, trailingSlash, coercion/],
     [addReleasePolicy, 'toString=1', /its points are/],
