@@ -300,7 +300,7 @@ describe('a mistake gets one line that names it', () => {
       ['up', '--state', 'later.json'],
       /--state later\.json: \/version: wanted 1, the version that this Skerry reads/,
     ],
-    [2, /'--state <file>' cannot be used with .*'--seed <file>'/],
+    [2, ['up', '--state', 'later.json', '--seed', 'x'], /'--state <file>' cannot be used with .*'--seed <file>'/],
     [2, ['up', '--authority', 'attest.example'], /--authority.*is not an origin such as/],
     [2, ['up', '--release-policy', 'operators=some'], /--release-policy.*operators is all or equals-only/],
     [2, ['up', '--fault', 'flood=1'], /--fault.*its faults are delete-delay, recover-delay, throttle/],
