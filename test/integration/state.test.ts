@@ -61,6 +61,12 @@ async function release(azure: SkerryHandlers, credential: TokenCredential) {
   })
 }
 
+/** What an emulator in memory with that seed holds. */
+async function stateOf(document: SeedDocument) {
+  await using emulator = await createEmulator({ cacheDir, seedDocument: document })
+  return await emulator.exportState()
+}
+
 describe('a state, exported and given to a new emulator', () => {
   it('is the same tenant, with the same keys: what was released is released again, what was deleted can come back', async () => {
     const one = world({ seedDocument })
@@ -158,6 +164,21 @@ describe('years', () => {
 })
 
 describe('a data directory', () => {
+  it('that another state was imported into signs what it releases with a certificate that fits', async () => {
+    const dataDir = join(folder, 'signs')
+    const fixture = await stateOf({ ...seedDocument, tenantId: '6f8d1a4e-3b52-4c0e-9d1b-7a5e2c90f104' })
+    const one = world({ dataDir, seedDocument })
+    const before = await release(one.azure, one.credential)
+    const { seed } = fixture
+    await (await one.azure.emulator()).importState(fixture)
+    const credential = new ClientSecretCredential(seed.tenantId, seed.admin.clientId, seed.admin.clientSecret)
+    const imported = await release(one.azure, credential)
+    expect(imported.kid).not.toBe(before.kid)
+    for (const each of open.splice(0)) await each[Symbol.asyncDispose]()
+    const two = world({ dataDir })
+    expect(await release(two.azure, credential)).toMatchObject({ kid: imported.kid })
+  })
+
   it('stays ahead of the machine after a restart, and starts from a state only while it holds none', async () => {
     const dataDir = join(folder, 'ahead')
     const options = { dataDir, cacheDir }

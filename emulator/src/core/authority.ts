@@ -135,7 +135,8 @@ export async function openAuthority(options: AuthorityOptions): Promise<Certific
     async rsaSigner(hostnames) {
       const hosts = hostnames.map(permitted)
       const privateKey = await options.keys.rsa('released-key-signer', 2048)
-      const pem = await leaf(`jws-${digest(hosts.join())}`, () =>
+      // An imported state brings its key along: a kept certificate is one of this key, or not looked at.
+      const pem = await leaf(`jws-${digest(`${hosts.join()} ${markOf(privateKey)}`)}`, () =>
         sign({ publicKey: createPublicKey(privateKey), hostnames: hosts }),
       )
       const signer = signers.get(pem) ?? {
@@ -146,6 +147,17 @@ export async function openAuthority(options: AuthorityOptions): Promise<Certific
       return signer
     },
   }
+}
+
+const marks = new WeakMap<KeyObject, string>()
+
+/** Tells a key from others; worked out once. */
+function markOf(privateKey: KeyObject): string {
+  const known = marks.get(privateKey)
+  if (known !== undefined) return known
+  const mark = digest(createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }) as string)
+  marks.set(privateKey, mark)
+  return mark
 }
 
 const ROOT_NAME = (label: string) => ({ commonName: `Skerry emulator root (${label})`, organization: ORGANIZATION })
