@@ -178,8 +178,8 @@ describe('@azure/arm-keyvault: managed HSMs', () => {
     ])
   })
   it('updates, deletes, finds and purges one', async () => {
-    await client.managedHsms.createOrUpdate('rg', 'hsm', hsmBody(), FAST)
-    const updated = await client.managedHsms.update('rg', 'hsm', { ...hsmBody(), tags: { a: 'b' } }, FAST)
+    await client.managedHsms.createOrUpdate('rg', 'hsm', hsmBody({ enablePurgeProtection: false }), FAST)
+    const updated = await client.managedHsms.update('rg', 'hsm', { tags: { a: 'b' } }, FAST)
     expect(updated.tags).toEqual({ a: 'b' })
     await client.managedHsms.delete('rg', 'hsm', FAST)
     expect((await client.managedHsms.getDeleted('hsm', 'westeurope')).properties?.mhsmId).toMatch(/managedHSMs\/hsm$/)

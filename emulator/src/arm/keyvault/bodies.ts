@@ -59,7 +59,8 @@ export function managedHsmRecord(ctx: EmulatorContext, request: PutRequest, befo
     kind: 'managedHsm',
     sku,
     enableRbacAuthorization: true,
-    enablePurgeProtection: flag(properties, 'enablePurgeProtection') ?? before?.enablePurgeProtection ?? false,
+    // Unlike a vault, a managed HSM is protected unless it says otherwise.
+    enablePurgeProtection: flag(properties, 'enablePurgeProtection') ?? before?.enablePurgeProtection ?? true,
     ...(admins !== undefined && { initialAdminObjectIds: admins }),
     ...(before?.provisionedAtMs !== undefined && { provisionedAtMs: before.provisionedAtMs }),
   }

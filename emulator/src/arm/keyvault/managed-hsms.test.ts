@@ -67,9 +67,24 @@ describe('a managed HSM', () => {
       message: expect.stringContaining('initialAdminObjectIds'),
     })
   })
+  it('is protected from purges unless it was made otherwise, and for good', async () => {
+    await make([arm.world.ctx.seed.admin.objectId])
+    expect((await read(hsmId)).properties.enablePurgeProtection).toBe(true)
+    const answer = arm.send('PATCH', `${hsmId}?${V}`, { properties: { enablePurgeProtection: false } })
+    expect(await errorOf(answer)).toMatchObject({
+      status: 400,
+      message: expect.stringContaining('enablePurgeProtection'),
+    })
+    await arm.send('DELETE', `${hsmId}?${V}`)
+    const purge = arm.send(
+      'POST',
+      `${subscription}/providers/Microsoft.KeyVault/locations/westeurope/deletedManagedHSMs/hsm-mine/purge?${V}`,
+    )
+    expect(await errorOf(purge)).toMatchObject({ status: 405, code: 'MethodNotAllowed' })
+  })
   it('is deleted, told, recovered with its roles, purged', async () => {
     const keeper = arm.principal('keeper')
-    await make([keeper.objectId])
+    await make([keeper.objectId], { enablePurgeProtection: false })
     const roles = `${HSM}//providers/Microsoft.Authorization/roleAssignments`
     expect((await arm.data('GET', roles, undefined, keeper)).status).toBe(200)
     expect((await arm.send('DELETE', `${hsmId}?${V}`)).status).toBe(202)
