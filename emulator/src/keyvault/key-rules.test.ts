@@ -62,10 +62,36 @@ describe('types of keys', () => {
     }
   })
 
+  it.each([1024, 2047, 8192, -1, 0])('RSA keys of %i bits are not made', async (key_size) => {
+    const { status, json } = await create(VAULT, { kty: 'RSA', key_size })
+    expect([status, json.error]).toEqual([
+      400,
+      {
+        code: 'BadParameter',
+        message: `Unsupported key size (${key_size}). Supported sizes are [2048, 3072, 4096]`,
+        innererror: { code: 'KeySizeNotSupported' },
+      },
+    ])
+  })
+
+  it('a curve signs with its own algorithm alone, and the refusal names both', async () => {
+    const { kid } = (await create(VAULT, { kty: 'EC', crv: 'P-256K' })).json.key
+    const { status, json } = await world.call('POST', `${VAULT}/keys/k/sign`, { alg: 'ES256', value: b64(32) })
+    expect([status, json.error]).toEqual([
+      400,
+      {
+        code: 'BadParameter',
+        message: `Key and signing algorithm are incompatible. Key ${kid} uses curve 'P-256K', and algorithm 'ES256' can only be used with curve 'P-256'.`,
+      },
+    ])
+  })
+
   it('sizes of 384 and 512 bits are for HMAC, and come with its versions of the API', async () => {
     const at = (version: string) =>
       world.call('POST', `${MANAGED_HSM}/keys/k/create?api-version=${version}`, { kty: 'oct-HSM', key_size: 512 })
-    expect((await at('7.6')).json.error.message).toMatch(/^Invalid key size: 512/)
+    expect((await at('7.6')).json.error.message).toMatch(
+      /^Unsupported key size \(512\)\. Supported sizes are \[128, 192, 256\]/,
+    )
     expect((await at('2025-07-01')).json.attributes.key_size).toBe(512)
     const body = { alg: 'HS512', value: b64(64) }
     const old = await world.call('POST', `${MANAGED_HSM}/keys/k/sign?api-version=7.6`, body)

@@ -169,13 +169,6 @@ describe('bad input', () => {
       'Property  has invalid value\r\n',
     ],
     [
-      'a size that is not there',
-      'POST',
-      `${VAULT}/keys/k/create`,
-      '{"kty":"RSA","key_size":1024}',
-      'Invalid key size: 1024',
-    ],
-    [
       'a name with a blank',
       'POST',
       `${VAULT}/keys/a%20b/create`,

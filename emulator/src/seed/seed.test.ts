@@ -274,7 +274,7 @@ describe('a seed that cannot be meant is refused whole, with the place and what 
     [
       'a size that RSA has not',
       { vaults, keys: [{ vault: 'contoso', name: 'k', kty: 'RSA', keySize: 1024 }] },
-      /^\/keys\/0: Invalid key size: 1024$/,
+      /^\/keys\/0: Unsupported key size \(1024\)\. Supported sizes are \[2048, 3072, 4096\]$/,
     ],
     [
       'a hardware key in a standard vault',

@@ -19,6 +19,7 @@ import {
   RSA_SIZES,
   settleCurve,
   storedKeyType,
+  unsupportedSize,
 } from '../rules/key-types.ts'
 import type { KeyType, StoredMaterial } from '../state.ts'
 import { belongTogether, type RsaNumbers } from './rsa-numbers.ts'
@@ -136,12 +137,12 @@ function importedRsa(
 ): NewKey {
   const numbers = rsaNumbers(member)
   // Before OpenSSL sees it: a huge modulus leaves an error in its queue for the next key that is read.
-  if (numbers.n.length > 512) throw badParameter(`Invalid key size: ${numbers.n.length * 8}`)
+  if (numbers.n.length > 512) throw unsupportedSize(numbers.n.length * 8, RSA_SIZES)
   if (!belongTogether(numbers)) throw invalid()
   const members = Object.entries(numbers).map(([name, bytes]) => [name, base64Url(bytes)])
   const key = workingKey({ kty: 'RSA', ...Object.fromEntries(members) }, invalid)
   const made = asymmetric(kty, key)
-  if (!RSA_SIZES.includes(made.keySize ?? 0)) throw badParameter(`Invalid key size: ${made.keySize}`)
+  if (!RSA_SIZES.includes(made.keySize ?? 0)) throw unsupportedSize(made.keySize, RSA_SIZES)
   // A vault gives the modulus back as it was sent, leading zero byte and all; a managed HSM strips it.
   return store === 'managedHsm' ? made : { ...made, publicJwk: { n: base64Url(member('n')), e: made.publicJwk.e! } }
 }

@@ -54,10 +54,19 @@ describe('signatures over a digest are those that OpenSSL makes over the message
 
   it('refuses a digest of another length, an algorithm of another curve or type', async () => {
     const p256 = await ec('P-256')
-    expect(() => signDigest(rsa, 'RS256', digestOf('sha384'), random)).toThrow('RS256 signs a digest of 32 bytes')
+    expect(() => signDigest(rsa, 'RS256', digestOf('sha384'), random)).toThrow(
+      "Invalid length of 'value': 48 bytes. RS256 requires 32 bytes, encoded with base64url.",
+    )
+    expect(() => verifyDigest(p256, 'ES256', digestOf('sha384'), digestOf('sha256'))).toThrow(
+      "Invalid length of 'digest': 48 bytes. ES256 requires 32 bytes",
+    )
     expect(() => signDigest(p256, 'ES384', digestOf('sha384'), random)).toThrow('ES384 is not supported')
     expect(() => signDigest(p256, 'RS256', digestOf('sha256'), random)).toThrow('RS256 is not supported')
     expect(() => signDigest(rsa, 'ES256', digestOf('sha256'), random)).toThrow('ES256 is not supported')
+    const material = await oct(256)
+    for (const alg of ['constructor', '__proto__', 'RS256']) {
+      expect(() => signDigest(material, alg, digestOf('sha256'), random)).toThrow(`${alg} is not supported`)
+    }
   })
 })
 

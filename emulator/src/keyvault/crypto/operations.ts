@@ -140,21 +140,22 @@ const HMAC: Readonly<Record<string, string>> = { HS256: 'sha256', HS384: 'sha384
 export function signDigest(material: StoredMaterial, alg: string, digest: Buffer, random: Random): Buffer {
   if (material.form === 'raw') return hmac(material, alg, digest)
   const key = privateKeyOf(material)
-  if (key.asymmetricKeyType === 'ec') return Buffer.from(signEcdsa(ecAlgorithm(key, alg, digest), key, digest))
+  if (key.asymmetricKeyType === 'ec') return Buffer.from(signEcdsa(ecAlgorithm(key, alg, digest, 'value'), key, digest))
   if (alg.startsWith('PS')) {
-    const [hash, , size] = rsaAlgorithm(alg, digest)
+    const [hash, , size] = rsaAlgorithm(alg, digest, 'value')
     return signPss(key, hash, digest, random.bytes(size))
   }
   // Only what RSNULL is given can be too long. A key by itself means PKCS #1 padding; options beside it cost Node time.
-  return sizeChecked(() => privateEncrypt(key, digestInfo(alg, digest)))
+  return sizeChecked(() => privateEncrypt(key, digestInfo(alg, digest, 'value')))
 }
 
 export function verifyDigest(material: StoredMaterial, alg: string, digest: Buffer, signature: Buffer): boolean {
   if (material.form === 'raw') return sameBytes(hmac(material, alg, digest), signature)
   const key = publicKeyOf(material)
-  if (key.asymmetricKeyType === 'ec') return verifyEcdsa(ecAlgorithm(key, alg, digest), key, digest, signature)
-  if (alg.startsWith('PS')) return verifyPss(key, rsaAlgorithm(alg, digest)[0], digest, signature)
-  const wanted = digestInfo(alg, digest)
+  if (key.asymmetricKeyType === 'ec')
+    return verifyEcdsa(ecAlgorithm(key, alg, digest, 'digest'), key, digest, signature)
+  if (alg.startsWith('PS')) return verifyPss(key, rsaAlgorithm(alg, digest, 'digest')[0], digest, signature)
+  const wanted = digestInfo(alg, digest, 'digest')
   try {
     return sameBytes(publicDecrypt(key, signature), wanted)
   } catch {
@@ -163,33 +164,39 @@ export function verifyDigest(material: StoredMaterial, alg: string, digest: Buff
 }
 
 function hmac(material: StoredMaterial, alg: string, data: Buffer): Buffer {
-  const hash = HMAC[alg]
+  const hash = Object.hasOwn(HMAC, alg) ? HMAC[alg] : undefined
   if (hash === undefined) throw unsupported(alg)
   return createHmac(hash, rawKey(material)).update(data).digest()
 }
 
 /** RSNULL signs whatever the caller made of it; the others put the digest in its DigestInfo. */
-function digestInfo(alg: string, digest: Buffer): Buffer {
+function digestInfo(alg: string, digest: Buffer, field: DigestField): Buffer {
   if (alg === 'RSNULL') return digest
-  return Buffer.concat([rsaAlgorithm(alg, digest)[1], digest])
+  return Buffer.concat([rsaAlgorithm(alg, digest, field)[1], digest])
 }
 
-function rsaAlgorithm(alg: string, digest: Buffer) {
-  const algorithm = DIGEST_INFO[alg]
+function rsaAlgorithm(alg: string, digest: Buffer, field: DigestField) {
+  const algorithm = Object.hasOwn(DIGEST_INFO, alg) ? DIGEST_INFO[alg] : undefined
   if (algorithm === undefined) throw unsupported(alg)
-  if (digest.length !== algorithm[2]) throw wrongDigest(alg, algorithm[2], digest)
+  if (digest.length !== algorithm[2]) throw wrongDigest(alg, algorithm[2], digest, field)
   return algorithm
 }
 
-function ecAlgorithm(key: KeyObject, alg: string, digest: Buffer) {
+function ecAlgorithm(key: KeyObject, alg: string, digest: Buffer, field: DigestField) {
   const algorithm = EC_ALGORITHMS[alg]
   if (algorithm === undefined || algorithm.curve !== curveOf(key)) throw unsupported(alg)
-  if (digest.length !== algorithm.digestSize) throw wrongDigest(alg, algorithm.digestSize, digest)
+  if (digest.length !== algorithm.digestSize) throw wrongDigest(alg, algorithm.digestSize, digest, field)
   return algorithm
 }
 
-const wrongDigest = (alg: string, wanted: number, digest: Buffer) =>
-  badParameter(`Property value has invalid value: ${alg} signs a digest of ${wanted} bytes, not of ${digest.length}`)
+/** The member that holds the digest: of what is to be signed, or of what was. */
+type DigestField = 'value' | 'digest'
+
+/** As reported of the live service. */
+const wrongDigest = (alg: string, wanted: number, { length }: Buffer, field: DigestField) =>
+  badParameter(
+    `Invalid length of '${field}': ${length} bytes. ${alg} requires ${wanted} bytes, encoded with base64url.`,
+  )
 
 const rawKey = (material: StoredMaterial): Buffer => Buffer.from(material.data, 'base64')
 

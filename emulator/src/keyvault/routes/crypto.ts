@@ -69,7 +69,20 @@ async function prepare(call: Call, operation: CryptoOperation) {
   requireKnownAlgorithm(call.apiVersion, fields.alg)
   const { key, version } = requireVersion(call)
   requireUsable(version, operation, epochSeconds(call.parts.ctx.clock))
-  return { fields, kid: keyId(call, key, version), material: call.parts.keys.material(key, version) }
+  const kid = keyId(call, key, version)
+  requireCurve(kid, version, fields.alg)
+  return { fields, kid, material: call.parts.keys.material(key, version) }
+}
+
+const CURVE_OF: Readonly<Record<string, string>> = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521', ES256K: 'P-256K' }
+
+/** In the words of the live service. Algorithms of other kinds of keys are refused where they are used. */
+function requireCurve(kid: string, { publicJwk: { crv } }: KeyVersion, alg: string): void {
+  const wanted = Object.hasOwn(CURVE_OF, alg) ? CURVE_OF[alg] : undefined
+  if (crv === undefined || wanted === undefined || crv === wanted) return
+  throw badParameter(
+    `Key and signing algorithm are incompatible. Key ${kid} uses curve '${crv}', and algorithm '${alg}' can only be used with curve '${wanted}'.`,
+  )
 }
 
 /** Came with 2025-06-01-preview; an earlier version of the API has no such names. */

@@ -2,11 +2,11 @@ import { epochSeconds } from '../../core/index.ts'
 import { has } from '../api-version.ts'
 import { type Call, ok, type Reply } from '../call.ts'
 import { makeKey, type NewKey, readImportedKey } from '../crypto/material.ts'
-import { badParameter, notCovered } from '../errors.ts'
+import { notCovered } from '../errors.ts'
 import { keyId } from '../personality/views.ts'
 import { requireReachableAuthorities } from '../release/reachable-authorities.ts'
 import { settleNewVersion } from '../rules/export-rules.ts'
-import { settleKeyOps, settleKeySpec } from '../rules/key-types.ts'
+import { AES_SIZES, settleKeyOps, settleKeySpec, unsupportedSize } from '../rules/key-types.ts'
 import { keyStoreOf, requireRoomForVersion } from '../rules/vault-rules.ts'
 import type { KeyRecord, KeyVersion } from '../state.ts'
 import { type CommonFields, readCreate, readImport } from './bodies.ts'
@@ -25,7 +25,7 @@ export async function create(call: Call): Promise<Reply> {
   const spec = settleKeySpec(fields, store)
   // Longer than AES takes: for HMAC, which came later.
   if (spec.family === 'oct' && spec.keySize > 256 && !has(call.apiVersion, 'hmac')) {
-    throw badParameter(`Invalid key size: ${spec.keySize}`)
+    throw unsupportedSize(spec.keySize, AES_SIZES)
   }
   const keyOps = settleKeyOps(fields.keyOps, spec.kty, store)
   // Settled before the key is made, which may take seconds, and again when it is put in its place.

@@ -20,12 +20,19 @@ export interface WantedKey {
 }
 
 export const RSA_SIZES: readonly number[] = [2048, 3072, 4096]
-/** AES takes the first three; HMAC all of them. */
-const OCT_SIZES: readonly number[] = [128, 192, 256, 384, 512]
+export const AES_SIZES: readonly number[] = [128, 192, 256]
+/** HMAC takes longer keys, too. */
+const OCT_SIZES: readonly number[] = [...AES_SIZES, 384, 512]
 const CURVES: readonly string[] = ['P-256', 'P-384', 'P-521', 'P-256K']
 
 /** As the real service words it, two blanks and all: the property has no name there. */
 const INVALID_PROPERTY = 'Property  has invalid value\r\n'
+
+/** As reported of the live service, of keys that came with a certificate. Sizes in bits. */
+export function unsupportedSize(size: number | undefined, supported: readonly number[]): KeyVaultError {
+  const message = `Unsupported key size (${size}). Supported sizes are [${supported.join(', ')}]`
+  return new KeyVaultError(400, 'BadParameter', message, { innerCode: 'KeySizeNotSupported' })
+}
 
 /** Managed HSM keys are always in the HSM, so the plain types name the same thing there. */
 export function storedKeyType(kty: string, store: KeyStore, hardware = false): KeyType {
@@ -49,7 +56,7 @@ export function settleKeySpec(wanted: WantedKey, store: KeyStore): KeySpec {
   const kty = storedKeyType(wanted.kty, store)
   if (kty === 'RSA' || kty === 'RSA-HSM') {
     const keySize = wanted.keySize ?? 2048
-    if (!RSA_SIZES.includes(keySize)) throw badParameter(`Invalid key size: ${keySize}`)
+    if (!RSA_SIZES.includes(keySize)) throw unsupportedSize(keySize, RSA_SIZES)
     // The documentation of `public_exponent` says that only a managed HSM heeds it; the Java client sends 0 for none.
     const exponent = (store === 'managedHsm' && wanted.exponent) || 65537
     if (exponent < 3 || exponent % 2 === 0) throw badParameter(`Invalid public exponent: ${exponent}`)
@@ -57,7 +64,7 @@ export function settleKeySpec(wanted: WantedKey, store: KeyStore): KeySpec {
   }
   if (kty === 'oct-HSM') {
     const keySize = wanted.keySize ?? 256
-    if (!OCT_SIZES.includes(keySize)) throw badParameter(`Invalid key size: ${keySize}`)
+    if (!OCT_SIZES.includes(keySize)) throw unsupportedSize(keySize, OCT_SIZES)
     return { family: 'oct', kty, keySize }
   }
   return { family: 'EC', kty, curve: settleCurve(wanted.curve ?? 'P-256') }
