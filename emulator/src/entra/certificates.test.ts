@@ -115,7 +115,7 @@ describe('an application proves itself by a certificate', () => {
     ['of another issuer', { iss: '00000000-1111-2222-3333-444444444444' }, 700021],
     ['without a subject', { sub: undefined }, 700021],
   ])('but not when the assertion is %s', async (_, change, code) => {
-    const claims = assertionClaims(ctx, app.clientId, change as object)
+    const claims = assertionClaims(ctx, app.clientId, { ...change })
     const answer = await ask(await signed(own.privateKey, claims, header))
     expect(answer).toMatchObject({ status: 401, error: 'invalid_client', error_codes: [code] })
     expect(lastConditions()?.some(({ met }) => !met)).toBe(true)

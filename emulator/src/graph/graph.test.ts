@@ -44,7 +44,7 @@ beforeEach(async () => {
 async function ask(path: string, options: { token?: string; body?: unknown } = {}) {
   const { token = bearer, body } = options
   const init = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }
-  const headers = token === '' ? {} : { authorization: `Bearer ${token}` }
+  const headers = new Headers(token === '' ? {} : { authorization: `Bearer ${token}` })
   const response = await world.fetch(new Request(`${GRAPH}/v1.0/${path}`, { ...init, headers }))
   return {
     status: response.status,
