@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { pythonEnvironment } from './python-environment.ts'
@@ -64,6 +64,25 @@ describe('az', () => {
       `${AZURE_TENANT_ID}`,
     )
     expect(accounts).toMatchObject([{ id: AZURE_SUBSCRIPTION_ID, tenantId: AZURE_TENANT_ID, isDefault: true }])
+  })
+
+  it('logs in with a certificate, and with a federated token', async () => {
+    const { AZURE_TENANT_ID } = environment
+    const { application, folder } = world!
+    const login = ['login', '--service-principal', '--tenant', `${AZURE_TENANT_ID}`, '--username', application.clientId]
+    for (const proof of [
+      ['--certificate', application.certificateFile],
+      ['--federated-token', readFileSync(application.tokenFile, 'utf8')],
+    ]) {
+      // The seeded principal stays logged in.
+      const env = { ...environment, AZURE_CONFIG_DIR: join(folder, 'az-of-another') }
+      const args = [...login, ...proof, '--allow-no-subscriptions', '--output', 'json']
+      const { code, stdout, stderr } = await run(program, args, { env, timeoutMs: 60_000 })
+      expect(code, stderr).toBe(0)
+      expect(JSON.parse(stdout)).toMatchObject([{ user: { name: application.clientId } }])
+      const key = ['keyvault', 'key', 'list', '--vault-name', 'skerry']
+      expect((await run(program, key, { env, timeoutMs: 60_000 })).code).toBe(0)
+    }
   })
 
   describe.each([

@@ -12,6 +12,8 @@ export const CASES = [
   'backup and restore',
   'rotate and rotation policy',
   'refusals',
+  'certificate credential',
+  'workload identity',
   'release',
   'release refused',
 ] as const

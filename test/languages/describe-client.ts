@@ -20,7 +20,7 @@ interface Result {
 
 /**
  * Runs a client program once and reads a line of JSON for each of its cases. The program reads its job from standard
- * input: `{services: [{service, url, cases}], fixture}`.
+ * input: `{services: [{service, url, cases}], application, fixture}`.
  */
 export function describeClient(title: string, prepare: () => Promise<Prepared<ClientProgram>>): void {
   describe(title, () => {
@@ -40,6 +40,8 @@ export function describeClient(title: string, prepare: () => Promise<Prepared<Cl
       world = await startWorld()
       const fixture = await world.fixture()
       if ('unavailable' in fixture) withoutRelease = fixture.unavailable
+      const { clientId, certificateFile, tokenFile } = world.application
+      const application = { tenantId: world.environment.AZURE_TENANT_ID, clientId, certificateFile, tokenFile }
       const { command, args, setUp } = prepared.ready
       const services = SERVICES.map((service) => ({
         service,
@@ -48,7 +50,7 @@ export function describeClient(title: string, prepare: () => Promise<Prepared<Cl
       }))
       finished = await run(command, args, {
         env: { ...world.environment, ...(await setUp?.(world)) },
-        input: JSON.stringify({ services, fixture }),
+        input: JSON.stringify({ services, application, fixture }),
       })
       results = finished.stdout
         .split('\n')

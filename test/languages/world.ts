@@ -3,7 +3,9 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TEST_CACHE_HOME } from '../../emulator/src/core/test-context.ts'
 import { createRunner } from '../../emulator/src/run/index.ts'
+import { DEFAULT_SEED } from '../../emulator/src/seed/default-document.ts'
 import { ROOT, skerry, temporaryFolder } from '../support/skerry.ts'
+import { type Application, makeApplication } from './credentials.ts'
 
 /** One `skerry up`, as a person would run it, and what its clients are told. */
 export interface LanguageWorld extends AsyncDisposable {
@@ -11,6 +13,8 @@ export interface LanguageWorld extends AsyncDisposable {
   readonly environment: NodeJS.ProcessEnv
   readonly endpoints: { readonly vault: string; readonly mhsm: string; readonly maa: string; readonly arm: string }
   readonly folder: string
+  /** One that may use keys, and that has no secret. */
+  readonly application: Application
   /** A token of an attested guest with its wrapping key; or why this machine can have none. */
   fixture(): Promise<ReleaseFixture | { readonly unavailable: string }>
 }
@@ -33,10 +37,14 @@ export async function startWorld(): Promise<LanguageWorld> {
     XDG_RUNTIME_DIR: folder.path,
     XDG_CACHE_HOME: TEST_CACHE_HOME,
   }
-  const up = skerry(['up', '--json'], home)
+  const application = await makeApplication(folder.path)
+  const seedFile = join(folder.path, 'seed.json')
+  writeFileSync(seedFile, JSON.stringify({ ...DEFAULT_SEED, ...rolesOf(application) }), { mode: 0o600 })
+  const up = skerry(['up', '--json', '--seed', seedFile, '--authority', application.issuer], home)
   const end = async () => {
     up.child.kill('SIGTERM')
     await up.ended
+    await application[Symbol.asyncDispose]()
     folder[Symbol.dispose]()
   }
   try {
@@ -47,6 +55,7 @@ export async function startWorld(): Promise<LanguageWorld> {
       environment,
       endpoints,
       folder: folder.path,
+      application,
       fixture: () => releaseFixture(folder.path, environment, endpoints.maa),
       [Symbol.asyncDispose]: end,
     }
@@ -55,6 +64,19 @@ export async function startWorld(): Promise<LanguageWorld> {
     throw error
   }
 }
+
+/** The default seed's, and those of the application. */
+const rolesOf = ({ seed }: Application) => ({
+  applications: [seed],
+  roleAssignments: [
+    ...(DEFAULT_SEED.roleAssignments ?? []),
+    { principal: 'languages', role: 'Key Vault Crypto Officer', scope: 'vaults/skerry' },
+  ],
+  localRoleAssignments: [
+    ...(DEFAULT_SEED.localRoleAssignments ?? []),
+    { managedHsm: 'skerry', principal: 'languages', role: 'Managed HSM Crypto User' },
+  ],
+})
 
 async function releaseFixture(folder: string, environment: NodeJS.ProcessEnv, maa: string) {
   const { device, notices } = await createRunner().capabilities()

@@ -16,7 +16,15 @@ type job struct {
 		URL     string   `json:"url"`
 		Cases   []string `json:"cases"`
 	} `json:"services"`
-	Fixture fixture `json:"fixture"`
+	Application application `json:"application"`
+	Fixture     fixture     `json:"fixture"`
+}
+
+type application struct {
+	TenantID        string `json:"tenantId"`
+	ClientID        string `json:"clientId"`
+	CertificateFile string `json:"certificateFile"`
+	TokenFile       string `json:"tokenFile"`
 }
 
 type fixture struct {
@@ -35,10 +43,11 @@ type result struct {
 
 // suite has what the cases need. A case ends at its first failure with a panic, which becomes its line's detail.
 type suite struct {
-	client  *azkeys.Client
-	url     string
-	hsm     bool
-	fixture fixture
+	client      *azkeys.Client
+	url         string
+	hsm         bool
+	application application
+	fixture     fixture
 }
 
 var cases = map[string]func(suite){
@@ -54,6 +63,8 @@ var cases = map[string]func(suite){
 	"backup and restore":         backupAndRestore,
 	"rotate and rotation policy": rotateAndRotationPolicy,
 	"refusals":                   refusals,
+	"certificate credential":     certificateCredential,
+	"workload identity":          workloadIdentity,
 	"release":                    release,
 	"release refused":            releaseRefused,
 	"symmetric keys":             symmetricKeys,
@@ -72,7 +83,8 @@ func main() {
 		client := must(azkeys.NewClient(service.URL, credential, nil))
 		for _, name := range service.Cases {
 			line := result{Case: name, On: service.Service, OK: true}
-			if err := attempt(cases[name], suite{client, service.URL, service.Service == "mhsm", todo.Fixture}); err != nil {
+			with := suite{client, service.URL, service.Service == "mhsm", todo.Application, todo.Fixture}
+			if err := attempt(cases[name], with); err != nil {
 				line.OK, line.Detail = false, err.Error()
 			}
 			_ = out.Encode(line)

@@ -9,7 +9,7 @@ import sys
 import traceback
 
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
-from azure.identity import DefaultAzureCredential
+from azure.identity import CertificateCredential, DefaultAzureCredential, WorkloadIdentityCredential
 from azure.keyvault.keys import (
     ApiVersion,
     JsonWebKey,
@@ -40,8 +40,9 @@ def refused(expected, action):
 
 
 class Suite:
-    def __init__(self, url, hsm, credential, fixture):
-        self.url, self.hsm, self.credential, self.fixture = url, hsm, credential, fixture
+    def __init__(self, url, hsm, credential, application, fixture):
+        self.url, self.hsm, self.credential = url, hsm, credential
+        self.application, self.fixture = application, fixture
         self.client = KeyClient(url, credential)
 
     def crypto(self, key):
@@ -181,6 +182,23 @@ class Suite:
     def decrypts_remotely(self, key):
         self.crypto(key.id).decrypt(EncryptionAlgorithm.rsa_oaep, bytes(256))
 
+    def certificate_credential(self):
+        tenant, client = self.application["tenantId"], self.application["clientId"]
+        self.reads_with(CertificateCredential(tenant, client, self.application["certificateFile"]))
+
+    def workload_identity(self):
+        self.reads_with(
+            WorkloadIdentityCredential(
+                tenant_id=self.application["tenantId"],
+                client_id=self.application["clientId"],
+                token_file_path=self.application["tokenFile"],
+            )
+        )
+
+    def reads_with(self, credential):
+        self.client.create_ec_key("read-by-another")
+        check(KeyClient(self.url, credential).get_key("read-by-another").name == "read-by-another", "another key")
+
     def releasable(self, name, policy):
         return self.client.create_ec_key(
             name,
@@ -245,7 +263,7 @@ def unbase64url(text):
 def main():
     job = json.load(sys.stdin)
     for service, url, cases in ((one["service"], one["url"], one["cases"]) for one in job["services"]):
-        suite = Suite(url, service == "mhsm", DefaultAzureCredential(), job["fixture"])
+        suite = Suite(url, service == "mhsm", DefaultAzureCredential(), job["application"], job["fixture"])
         for name in cases:
             method = name.replace(",", "").replace(" ", "_")
             result = {"case": name, "on": service, "ok": True, "detail": ""}

@@ -28,7 +28,8 @@ public final class Client {
             String url = (String) service.get("url");
             String name = (String) service.get("service");
             var client = new KeyClientBuilder().vaultUrl(url).credential(credential).buildClient();
-            var suite = new Suite(client, credential, url, name.equals("mhsm"), (Map<?, ?>) job.get("fixture"));
+            var suite = new Suite(client, credential, url, name.equals("mhsm"),
+                (Map<?, ?>) job.get("application"), (Map<?, ?>) job.get("fixture"));
             for (Object one : (List<?>) service.get("cases")) {
                 print((String) one, name, attempt(suite, (String) one));
             }
@@ -44,7 +45,7 @@ public final class Client {
             return "";
         } catch (Throwable failure) {
             StackTraceElement where = failure.getStackTrace().length > 0 ? failure.getStackTrace()[0] : null;
-            return failure + " at " + where;
+            return failure + " at " + where + (failure.getCause() == null ? "" : ", because of " + failure.getCause());
         }
     }
 

@@ -5,7 +5,10 @@ import com.azure.core.exception.HttpResponseException;
 import com.azure.core.http.rest.PagedResponse;
 import com.azure.core.util.Context;
 import com.azure.core.util.polling.SyncPoller;
+import com.azure.identity.ClientAssertionCredentialBuilder;
+import com.azure.identity.ClientCertificateCredentialBuilder;
 import com.azure.security.keyvault.keys.KeyClient;
+import com.azure.security.keyvault.keys.KeyClientBuilder;
 import com.azure.security.keyvault.keys.cryptography.CryptographyClient;
 import com.azure.security.keyvault.keys.cryptography.CryptographyClientBuilder;
 import com.azure.security.keyvault.keys.models.CreateEcKeyOptions;
@@ -16,6 +19,10 @@ import com.azure.security.keyvault.keys.models.KeyRotationLifetimeAction;
 import com.azure.security.keyvault.keys.models.KeyRotationPolicy;
 import com.azure.security.keyvault.keys.models.KeyRotationPolicyAction;
 import com.azure.security.keyvault.keys.models.KeyVaultKey;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.OffsetDateTime;
 import java.time.ZoneOffset;
@@ -29,7 +36,8 @@ import java.util.Set;
 import java.util.function.Consumer;
 
 /** The life of keys, and what the other cases need. */
-record Suite(KeyClient client, TokenCredential credential, String url, boolean hsm, Map<?, ?> fixture) {
+record Suite(KeyClient client, TokenCredential credential, String url, boolean hsm, Map<?, ?> application,
+    Map<?, ?> fixture) {
     interface Case {
         void run(Suite suite) throws Exception;
     }
@@ -51,6 +59,8 @@ record Suite(KeyClient client, TokenCredential credential, String url, boolean h
         CASES.put("import", Cryptography::importKey);
         CASES.put("symmetric keys", Cryptography::symmetricKeys);
         CASES.put("random bytes", Cryptography::randomBytes);
+        CASES.put("certificate credential", Suite::certificateCredential);
+        CASES.put("workload identity", Suite::workloadIdentity);
         CASES.put("release", Release::release);
         CASES.put("release refused", Release::releaseRefused);
     }
@@ -184,6 +194,37 @@ record Suite(KeyClient client, TokenCredential credential, String url, boolean h
         KeyVaultKey rotated = client.rotateKey("rotate");
         check(!rotated.getId().equals(made.getId()), "the same version");
         check(!Arrays.equals(rotated.getKey().getN(), made.getKey().getN()), "the same key");
+    }
+
+    private void certificateCredential() {
+        readsWith(new ClientCertificateCredentialBuilder().tenantId((String) application.get("tenantId"))
+            .clientId((String) application.get("clientId"))
+            .pemCertificate((String) application.get("certificateFile")).build());
+    }
+
+    /**
+     * What a workload identity does, by the credential below it: WorkloadIdentityCredential first tries to reach the
+     * authority with a connection of the JDK's own, which is told of no proxy that asks for a password.
+     */
+    private void workloadIdentity() {
+        Path file = Path.of((String) application.get("tokenFile"));
+        readsWith(new ClientAssertionCredentialBuilder().tenantId((String) application.get("tenantId"))
+            .clientId((String) application.get("clientId"))
+            .clientAssertion(() -> read(file)).build());
+    }
+
+    private static String read(Path file) {
+        try {
+            return Files.readString(file);
+        } catch (IOException error) {
+            throw new UncheckedIOException(error);
+        }
+    }
+
+    private void readsWith(TokenCredential other) {
+        ec("read-by-another");
+        KeyClient reader = new KeyClientBuilder().vaultUrl(url).credential(other).buildClient();
+        check(reader.getKey("read-by-another").getName().equals("read-by-another"), "another key");
     }
 
     private void refusals() {
