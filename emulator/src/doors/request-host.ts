@@ -14,7 +14,7 @@ const HOST = /^(?:[A-Za-z0-9_](?:[A-Za-z0-9._-]*)|\[[0-9A-Fa-f:.]+\])(?::\d{1,5}
  * @throws BadRequestError 400 for no Host header or several, 421 (section 15.5.20) for one that names another host
  */
 export function requestAuthority(incoming: IncomingMessage, connectedTo: readonly (string | undefined)[]): string {
-  const hosts = incoming.rawHeaders.filter((_, at, all) => at % 2 === 1 && all[at - 1]!.toLowerCase() === 'host')
+  const hosts = hostHeaders(incoming.rawHeaders)
   const said = connectedTo.filter((name) => name !== undefined && !isUnspecific(name)) as string[]
   const authority = hosts[0] ?? said[0]
   if (hosts.length > 1 || authority === undefined || !HOST.test(authority)) {
@@ -26,6 +26,17 @@ export function requestAuthority(incoming: IncomingMessage, connectedTo: readonl
   throw new BadRequestError(421, `this connection was opened to ${other}, and the request is for ${name}`)
 }
 
+function hostHeaders(rawHeaders: readonly string[]): string[] {
+  const hosts: string[] = []
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]!
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts.push(rawHeaders[at + 1]!)
+  }
+  return hosts
+}
+
 function isUnspecific(name: string): boolean {
-  return name === '' || name === 'localhost' || (isIP(name) !== 0 && name !== '169.254.169.254')
+  if (name === '' || name === 'localhost') return true
+  const mayBeAddress = name.includes(':') || /\d$/.test(name)
+  return mayBeAddress && isIP(name) !== 0 && name !== '169.254.169.254'
 }

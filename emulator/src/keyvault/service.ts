@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose'
 import type { PlainAnswer, PlainRequest, RoleAssignmentRecord, VaultRecord } from '../core/index.ts'
-import { COLLECTIONS } from '../core/index.ts'
+import { COLLECTIONS, remembered } from '../core/index.ts'
 import { type Principal, TokenError, type TokenVerifier } from '../entra/index.ts'
 import { readApiVersion } from './api-version.ts'
 import type { Authorize } from './authorize.ts'
@@ -21,6 +21,9 @@ export interface ServiceParts extends Parts {
   readonly authorize: Authorize
 }
 
+const MOST_URLS = 1024
+const LONGEST_URL_KEPT = 512
+
 /**
  * One request, in the order in which the real service looks at it: the token (before the body, so that a client's first
  * empty request gets its challenge), what is asked, whether the caller may, and only then the body.
@@ -28,8 +31,12 @@ export interface ServiceParts extends Parts {
 export function createRequestHandler(parts: ServiceParts): (request: PlainRequest) => Promise<PlainAnswer> {
   const vaults = parts.ctx.store.shared<VaultRecord>(COLLECTIONS.vaults)
   const throttle = createThrottle(parts.ctx)
+  // Clients ask for the same few, and taking one apart costs as much as all the checks.
+  const urls = new Map<string, URL>()
+  const urlOf = (text: string) =>
+    text.length > LONGEST_URL_KEPT ? new URL(text) : remembered(urls, text, MOST_URLS, () => new URL(text))
   return async (request) => {
-    const url = new URL(request.url)
+    const url = urlOf(request.url)
     const vault = vaults.get(url.hostname.toLowerCase())
     if (vault === undefined) return noSuchVault(url.hostname)
     if (vault.kind === 'vault' && isRefusedByWebServer(url.pathname)) return webServerPage()

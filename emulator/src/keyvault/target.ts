@@ -1,3 +1,5 @@
+import { remembered } from '../core/index.ts'
+
 /**
  * Which operation a request line names. Written by hand because a router that tidies paths breaks this API: clients send
  * `/keys/k/` and `/keys/k//release` for "the latest version", and an empty segment means something.
@@ -97,7 +99,17 @@ const ADMINISTRATION = new Set(['securitydomain', 'backup', 'restore', 'prebacku
 const OTHER_THAN_KEYS = new Set(['secrets', 'deletedsecrets', 'certificates', 'deletedcertificates', 'storage'])
 const ROLES = /^(.*?)\/+providers\/microsoft\.authorization\/(roleassignments|roledefinitions)(?:\/([^/]*))?\/?$/i
 
+/** Lines that were read before, the same again and again from a busy client. Longer ones are read each time. */
+const known = new Map<string, Target | TargetProblem>()
+const MOST_KNOWN = 1024
+const LONGEST_KNOWN = 512
+
 export function readTarget(method: string, pathname: string): Target | TargetProblem {
+  if (pathname.length > LONGEST_KNOWN) return targetOf(method, pathname)
+  return remembered(known, `${method} ${pathname}`, MOST_KNOWN, () => targetOf(method, pathname))
+}
+
+function targetOf(method: string, pathname: string): Target | TargetProblem {
   const role = ROLES.exec(pathname)
   if (role !== null) return readRoleTarget(method, role[1] ?? '', role[2] ?? '', role[3] ?? '')
   let segments: string[]
