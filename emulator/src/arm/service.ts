@@ -20,6 +20,7 @@ import { attestationProviders } from './providers/attestation.ts'
 import { containerGroupType } from './providers/container-groups.ts'
 import { federatedIdentityCredentials } from './providers/federated-credentials.ts'
 import { userAssignedIdentities } from './providers/identities.ts'
+import { attestationDefaultRoutes } from './routes/attestation-defaults.ts'
 import { containerGroupRoutes } from './routes/container-groups.ts'
 import { federatedCredentialRoutes } from './routes/federated-credentials.ts'
 import { groupRoutes } from './routes/groups.ts'
@@ -101,6 +102,7 @@ function armApp(arm: ArmContext, keyVault: KeyVaultProvider): Hono<ArmVariables>
   const nested = [arm.roleAssignments, definitions, accessPolicies, vaultKeys, managedHsmKeys, federated]
   deploymentRoutes(app, { ...arm, types: [...arm.types, ...nested] })
   keyVaultRoutes(app, arm, keyVault)
+  attestationDefaultRoutes(app, arm)
   containerGroupRoutes(app, arm)
   federatedCredentialRoutes(app, arm, federated)
   resourceRoutes(app, arm)

@@ -3,12 +3,12 @@ import { ArmError } from '../error.ts'
 import { type ArmResource, normalLocation, propertiesOf, type ResourceType, tagsOf } from './types.ts'
 
 /** The short name of a region in a provider's host name. */
-const REGIONS: Readonly<Record<string, string>> = {
+export const REGIONS: Readonly<Record<string, string>> = {
   australiaeast: 'eau',
   canadacentral: 'cac',
-  centralindia: 'inc',
+  centralindia: 'cin',
   centralus: 'cus',
-  eastasia: 'ea',
+  eastasia: 'easia',
   eastus: 'eus',
   eastus2: 'eus2',
   francecentral: 'frc',
