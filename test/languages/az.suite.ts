@@ -141,6 +141,14 @@ describe('az', () => {
       })
     })
 
+    it('create --default-cvm-policy', async () => {
+      const exportable = ['--kty', 'EC-HSM', '--curve', 'P-256', '--exportable', 'true', '--default-cvm-policy']
+      const { releasePolicy } = (await key('create', 'released', ...exportable)) as {
+        releasePolicy: { encodedPolicy: string }
+      }
+      expect(releasePolicy.encodedPolicy).toContain(`${world?.endpoints.maa}`)
+    })
+
     it('delete, list-deleted, purge', async () => {
       await key('delete', 'k')
       expect(await list('list-deleted')).toEqual(['keys/k'])
@@ -173,8 +181,9 @@ describe('az', () => {
     const hsm = ['--hsm-name', 'contosohsm'] as const
     const where = ['--resource-group', 'rg', '--location', 'westeurope'] as const
     const administrators = ['--administrators', '11111111-2222-3333-4444-555555555555', '--retention-days', '7']
+    const purgeable = ['--enable-purge-protection', 'false']
     // az looks every 30 seconds whether an operation that takes long has ended, unless it is told to wait otherwise.
-    await az('keyvault', 'create', ...hsm, ...where, ...administrators, '--no-wait')
+    await az('keyvault', 'create', ...hsm, ...where, ...administrators, ...purgeable, '--no-wait')
     await az('keyvault', 'wait-hsm', ...hsm, '--created', '--interval', '1')
     expect(await az('keyvault', 'show', ...hsm)).toMatchObject({
       properties: { hsmUri: 'https://contosohsm.managedhsm.azure.net/', softDeleteRetentionInDays: 7 },
@@ -183,6 +192,20 @@ describe('az', () => {
     expect(await az('keyvault', 'list-deleted', '--resource-type', 'hsm')).toMatchObject([{ name: 'contosohsm' }])
     await az('keyvault', 'purge', ...hsm, '--no-wait')
     await expect.poll(async () => await az('keyvault', 'list-deleted', '--resource-type', 'hsm'), POLL).toEqual([])
+  })
+
+  it('keyvault role assignment create, list, delete', async () => {
+    const hsm = ['--hsm-name', 'skerry'] as const
+    const role = ['--role', 'Managed HSM Crypto Auditor', '--scope', '/keys'] as const
+    const identity = await az('identity', 'create', '--name', 'auditor', '--resource-group', 'rg')
+    const { principalId } = identity as { principalId: string }
+    const assignee = ['--assignee-object-id', principalId] as const
+    const whom = [...assignee, '--assignee-principal-type', 'ServicePrincipal']
+    await az('keyvault', 'role', 'assignment', 'create', ...hsm, ...role, ...whom)
+    const list = ['keyvault', 'role', 'assignment', 'list', ...hsm, '--scope', '/keys', ...assignee] as const
+    expect(await az(...list)).toMatchObject([{ principalId, roleName: 'Managed HSM Crypto Auditor' }])
+    await az('keyvault', 'role', 'assignment', 'delete', ...hsm, ...role, ...assignee)
+    expect(await az(...list)).toEqual([])
   })
 
   it('keyvault role definition list, create, delete', async () => {
