@@ -42,7 +42,11 @@ const createBody = v.looseObject({
   crv: optional(v.string()),
 })
 
-const importBody = v.looseObject({ ...common, hsm: optional(v.boolean()), key: optional(v.looseObject({})) })
+const importBody = v.looseObject({
+  ...common,
+  hsm: optional(v.boolean()),
+  key: optional(v.looseObject({ key_ops: optional(v.array(v.string())) })),
+})
 const updateBody = v.looseObject({ ...common, key_ops: optional(v.array(v.string())) })
 
 const cryptoBody = v.looseObject({
@@ -99,6 +103,7 @@ export interface CreateFields extends CommonFields {
 export interface ImportFields extends CommonFields {
   readonly hardware: boolean
   readonly jwk: Readonly<Record<string, unknown>> | undefined
+  readonly keyOps?: readonly string[]
 }
 
 export interface UpdateFields extends CommonFields {
@@ -134,7 +139,8 @@ export function readImport(body: unknown): ImportFields {
   // Spelled `Hsm` by the specification and `hsm` by the importer of the open-source sidecar.
   const spelled = isObject(body) ? Object.entries(body).find(([name]) => name.toLowerCase() === 'hsm') : undefined
   const input = read(importBody, isObject(body) ? { ...body, hsm: spelled?.[1] } : body)
-  return { hardware: input.hsm ?? false, jwk: input.key ?? undefined, ...commonFields(input) }
+  const keyOps = nonEmpty(input.key?.key_ops)
+  return { hardware: input.hsm ?? false, jwk: input.key ?? undefined, ...present({ keyOps }), ...commonFields(input) }
 }
 
 export function readUpdate(body: unknown): UpdateFields {

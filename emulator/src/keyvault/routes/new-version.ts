@@ -42,8 +42,7 @@ export async function importKey(call: Call): Promise<Reply> {
   const brought = isTransferred(fields.jwk)
     ? readTransferredKey(call, fields.jwk, store)
     : readImportedKey(fields.jwk, fields.hardware, store)
-  const wanted = fields.jwk?.key_ops
-  const keyOps = settleKeyOps(Array.isArray(wanted) && wanted.length > 0 ? wanted : undefined, brought.kty, store)
+  const keyOps = settleKeyOps(fields.keyOps, brought.kty, store)
   settleExport(call, fields, { kty: brought.kty, keyOps }, existing(call))
   await requireReachableAuthorities(call, fields.releasePolicy)
   return addNewVersion(call, 'importKey', brought, keyOps, fields)
