@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { type ClientProgram, describeClient } from './describe-client.ts'
-import { cacheFolder, findProgram, type Prepared, steps } from './toolchain.ts'
+import { build, cacheFolder, findProgram, type Prepared, steps } from './toolchain.ts'
 
 const HERE = join(import.meta.dirname, 'go')
 
@@ -16,9 +16,9 @@ async function prepare(): Promise<Prepared<ClientProgram>> {
     GOCACHE: join(cache, 'build'),
     GOTOOLCHAIN: 'local',
   }
-  const build = ['build', '-mod=readonly', '-modcacherw', '-buildvcs=false', '-o', program, '.']
-  const failed = await steps([[go, build, { cwd: HERE, env }]])
+  const failed = await steps([[go, ['mod', 'download', '-modcacherw'], { cwd: HERE, env }]])
   if (failed !== undefined) return { unavailable: failed }
+  await build(go, ['build', '-mod=readonly', '-buildvcs=false', '-o', program, '.'], { cwd: HERE, env })
   return { ready: { command: program, args: [] } }
 }
 

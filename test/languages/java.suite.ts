@@ -1,36 +1,39 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { type ClientProgram, describeClient } from './describe-client.ts'
-import { cacheFolder, findProgram, type Prepared, steps } from './toolchain.ts'
+import { build, cacheFolder, findProgram, type Prepared, steps } from './toolchain.ts'
 
 const HERE = join(import.meta.dirname, 'java')
+const SOURCES = join(HERE, 'src', 'main', 'java', 'skerry')
 const STORE_PASSWORD = 'changeit'
 
 async function prepare(): Promise<Prepared<ClientProgram>> {
-  const [java, keytool, maven] = [findProgram('java'), findProgram('keytool'), findProgram('mvn')]
-  if (java === undefined || keytool === undefined) return { unavailable: 'no java on the search path' }
+  const [java, javac, keytool, maven] = ['java', 'javac', 'keytool', 'mvn'].map((name) => findProgram(name))
+  if (java === undefined || javac === undefined || keytool === undefined) {
+    return { unavailable: 'no Java development kit on the search path' }
+  }
   if (maven === undefined) return { unavailable: 'no mvn on the search path' }
   const cache = cacheFolder('java')
-  const classPath = join(cache, 'class-path')
+  const classPathFile = join(cache, 'class-path')
   const failed = await steps([
     [
       maven,
       [
-        '--quiet',
-        '--batch-mode',
-        '--file',
-        join(HERE, 'pom.xml'),
+        ...['--quiet', '--batch-mode', '--file', join(HERE, 'pom.xml')],
         `-Dmaven.repo.local=${join(cache, 'repository')}`,
-        `-Dbuild.folder=${join(cache, 'build')}`,
-        'compile',
         'dependency:build-classpath',
-        `-Dmdep.outputFile=${classPath}`,
+        `-Dmdep.outputFile=${classPathFile}`,
       ],
       { timeoutMs: 600_000 },
     ],
   ])
   if (failed !== undefined) return { unavailable: failed }
-  const classes = [join(cache, 'build', 'classes'), readFileSync(classPath, 'utf8').trim()].join(delimiter)
+  const packages = readFileSync(classPathFile, 'utf8').trim()
+  const classFolder = join(cache, 'classes')
+  const sources = readdirSync(SOURCES).map((name) => join(SOURCES, name))
+  rmSync(classFolder, { recursive: true, force: true })
+  await build(javac, ['--release', '17', '-proc:none', '-cp', packages, '-d', classFolder, ...sources])
+  const classes = [classFolder, packages].join(delimiter)
   return {
     ready: {
       command: java,

@@ -51,17 +51,30 @@ export async function run(command: string, args: readonly string[], options: Run
 /** A program that a suite can use, or why it cannot. */
 export type Prepared<T> = { readonly ready: T } | { readonly unavailable: string }
 
-/** Each step in turn; the first that fails says why the toolchain, or its packages, cannot be had. */
-export async function steps(
-  all: readonly (readonly [command: string, args: readonly string[], options?: RunOptions])[],
-): Promise<string | undefined> {
+type Step = readonly [command: string, args: readonly string[], options?: RunOptions]
+
+/** What package managers say of a file that is another than the one that was pinned. */
+const OTHER_FILE = /do not match the hashes|checksum mismatch/i
+
+/**
+ * Each step in turn; the first that fails says why the toolchain, or its packages, cannot be had.
+ * @throws for packages that are not those that were pinned
+ */
+export async function steps(all: readonly Step[]): Promise<string | undefined> {
   for (const [command, args, options] of all) {
     const { code, stdout, stderr } = await run(command, args, options)
     if (code === 0) continue
     const said = `${stderr}\n${stdout}`.split('\n').filter((line) => line.trim() !== '')
+    if (OTHER_FILE.test(said.join('\n'))) throw new Error(said.join('\n'))
     return `\`${[command, ...args].join(' ')}\` did not succeed: ${said.slice(0, 4).join(' | ') || `exit code ${code}`}`
   }
   return undefined
+}
+
+/** Builds a client of ours. @throws if it does not build, which is no reason to skip it */
+export async function build(...[command, args, options]: Step): Promise<void> {
+  const { code, stdout, stderr } = await run(command, args, options)
+  if (code !== 0) throw new Error(`${command} ${args.join(' ')}:\n${stderr}\n${stdout}`)
 }
 
 /** The first of these programs that the search path has. */
