@@ -6,6 +6,7 @@ import { seedOf } from '../seed/merge.ts'
 import { readStateFile } from '../state/parse.ts'
 import { credentialEnvironment } from './environment.ts'
 import { type InProcessGuest, type InProcessGuestOptions, launchInProcess } from './guest.ts'
+import { keepMockedSessionsFromOpenssl } from './mocked-sessions.ts'
 
 /** What a service answers for: the door must know before the emulator is there. */
 const EMULATED = [
@@ -52,6 +53,7 @@ export interface SkerryHandlers extends AsyncDisposable {
  * @throws SeedError, StateError for a seed or state that cannot be used
  */
 export function skerryHandlers(options: EmulatorOptions = {}): SkerryHandlers {
+  keepMockedSessionsFromOpenssl()
   const start = startOf(options)
   const { seed } = start
   let made: Promise<Emulator> | undefined
