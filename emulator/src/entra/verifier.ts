@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { createLocalJWKSet, decodeJwt, errors, type JSONWebKeySet, type JWTPayload, jwtVerify } from 'jose'
 import { type EmulatorContext, epochSeconds, remembered } from '../core/index.ts'
+import { jsonText } from '../core/json-text.ts'
 
 /** The caller of a resource, as its access token says. */
 export interface Principal {
@@ -100,7 +101,7 @@ export function createTokenVerifier(ctx: EmulatorContext): TokenVerifier {
     const claimed = readUnverified(token)
     // Looked at before the signature: a token of another tenant is told so, not that its signature is bad.
     if (claimed.iss !== keys.issuer) {
-      throw new TokenError('issuer', `issuer ${keys.issuer} wanted`, String(claimed.iss))
+      throw new TokenError('issuer', `issuer ${keys.issuer} wanted`, jsonText(claimed.iss))
     }
     const options = {
       algorithms: ['RS256'],
@@ -161,13 +162,14 @@ function requireValidNow(payload: JWTPayload, audiences: readonly string[], now:
 }
 
 function tokenErrorOf(error: unknown, claimed: JWTPayload): unknown {
-  if (error instanceof errors.JWTExpired) return new TokenError('expired', 'the token is expired', String(claimed.exp))
+  if (error instanceof errors.JWTExpired)
+    return new TokenError('expired', 'the token is expired', jsonText(claimed.exp))
   if (error instanceof errors.JWTClaimValidationFailed) {
     if (error.claim === 'aud')
       return new TokenError('audience', 'the token is for another audience', audienceText(claimed))
-    if (error.claim === 'iss') return new TokenError('issuer', 'the token is of another issuer', String(claimed.iss))
+    if (error.claim === 'iss') return new TokenError('issuer', 'the token is of another issuer', jsonText(claimed.iss))
     if (error.claim === 'nbf' && error.reason === 'check_failed') {
-      return new TokenError('notYetValid', 'the token is not valid yet', String(claimed.nbf))
+      return new TokenError('notYetValid', 'the token is not valid yet', jsonText(claimed.nbf))
     }
     return new TokenError('malformed', `the claim ${error.claim} is missing or of the wrong type`)
   }
@@ -179,7 +181,7 @@ function tokenErrorOf(error: unknown, claimed: JWTPayload): unknown {
 }
 
 function audienceText(claimed: JWTPayload): string {
-  return Array.isArray(claimed.aud) ? claimed.aud.join(', ') : String(claimed.aud)
+  return Array.isArray(claimed.aud) ? claimed.aud.map(jsonText).join(', ') : jsonText(claimed.aud)
 }
 
 async function fetchJson(ctx: EmulatorContext, url: string): Promise<unknown> {

@@ -44,7 +44,8 @@ export function appServiceIdentity(
       })
       return c.json({ statusCode: status, message }, status)
     }
-    const version = VERSIONS[c.req.query('api-version') ?? '']
+    const asked = c.req.query('api-version') ?? ''
+    const version = Object.hasOwn(VERSIONS, asked) ? VERSIONS[asked] : undefined
     if (version === undefined) return refuse(400, "The api-version must be '2019-08-01' or '2017-09-01'.")
     const identity = options.readHeader(c.req.header(version.secret) ?? '')
     if (identity === undefined) return refuse(401, `The header ${version.secret} is missing or wrong.`)

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Route } from './routes.ts'
 import { expectEveryMemberHolds, expectNothingBreaks, expectTaken, type Suite } from './suite.ts'
-import { ARM, createHostileWorld, hasErrorObject, type HostileWorld } from './world.ts'
+import { ARM, createHostileWorld, type HostileWorld, hasErrorObject } from './world.ts'
 
 /*
  * Resource Manager: whatever is sent, there is an answer of its.
@@ -84,14 +84,21 @@ beforeAll(async () => {
   }
   const deployment = { properties: { mode: 'Incremental', template, parameters: { name: { value: 'x' } } } }
   const roleDefinitionId = `${subscription}/providers/Microsoft.Authorization/roleDefinitions/${CRYPTO_USER}`
-  const assignment = { properties: { roleDefinitionId, principalId: admin.objectId, principalType: 'ServicePrincipal' } }
+  const assignment = {
+    properties: { roleDefinitionId, principalId: admin.objectId, principalType: 'ServicePrincipal' },
+  }
   const role = {
     properties: {
       roleName: 'hostile',
       description: 'd',
       type: 'CustomRole',
       permissions: [
-        { actions: ['Microsoft.KeyVault/vaults/read'], notActions: [], dataActions: ['Microsoft.KeyVault/vaults/keys/*'], notDataActions: [] },
+        {
+          actions: ['Microsoft.KeyVault/vaults/read'],
+          notActions: [],
+          dataActions: ['Microsoft.KeyVault/vaults/keys/*'],
+          notDataActions: [],
+        },
       ],
       assignableScopes: [subscription],
     },
@@ -121,7 +128,8 @@ beforeAll(async () => {
     },
   }
   const authorization = `${group}/providers/Microsoft.Authorization`
-  const deleted = (name: string) => `${subscription}/providers/Microsoft.KeyVault/locations/westeurope/deletedVaults/${name}`
+  const deleted = (name: string) =>
+    `${subscription}/providers/Microsoft.KeyVault/locations/westeurope/deletedVaults/${name}`
   const prepare = [
     route('PUT', vault('gone-vault'), vaultBody),
     route('DELETE', vault('gone-vault')),
@@ -129,7 +137,7 @@ beforeAll(async () => {
     route('PUT', `${vault('skerry')}/keys/k`, key),
     route('PUT', `${authorization}/roleAssignments/${ASSIGNMENT.replace('3f', '4f')}`, assignment, 201),
     route('PUT', `${subscription}/providers/Microsoft.Authorization/roleDefinitions/${ROLE}`, role, 201),
-    route('PUT', `${identity('skerry')}/federatedIdentityCredentials/f`, federated, 201),
+    route('PUT', `${identity('skerry')}/federatedIdentityCredentials/fff`, federated, 201),
   ]
   for (const { method, path, query, body } of prepare) {
     const url = `${ARM}${path}?${query}`
@@ -155,7 +163,10 @@ beforeAll(async () => {
       route('PATCH', group, { tags: { a: 'c' } }),
       route('GET', `${group}/resources`),
       route('PUT', vault('policies'), vaultBody),
-      route('PATCH', vault('policies'), { tags: { b: 'c' }, properties: { accessPolicies, enabledForDeployment: true } }),
+      route('PATCH', vault('policies'), {
+        tags: { b: 'c' },
+        properties: { accessPolicies, enabledForDeployment: true },
+      }),
       route('GET', vault('policies')),
       route('GET', `${group}/providers/Microsoft.KeyVault/vaults`),
       route('DELETE', vault('policies')),
@@ -163,7 +174,10 @@ beforeAll(async () => {
       route('GET', `${subscription}/providers/Microsoft.KeyVault/deletedVaults`),
       route('GET', deleted('gone-vault')),
       route('POST', `${deleted('gone-vault')}/purge`, undefined, 202),
-      route('POST', `${subscription}/providers/Microsoft.KeyVault/checkNameAvailability`, { name: 'free-name', type: 'Microsoft.KeyVault/vaults' }),
+      route('POST', `${subscription}/providers/Microsoft.KeyVault/checkNameAvailability`, {
+        name: 'free-name',
+        type: 'Microsoft.KeyVault/vaults',
+      }),
       route('PUT', `${vault('skerry')}/keys/n`, key),
       route('GET', `${vault('skerry')}/keys/k`),
       route('GET', `${vault('skerry')}/keys`),
@@ -173,7 +187,17 @@ beforeAll(async () => {
       route('GET', hsm('skerry')),
       route('GET', `${hsm('skerry')}/regions`),
       route('GET', `${authorization}/roleAssignments`),
-      route('PUT', `${authorization}/roleAssignments/${ASSIGNMENT}`, { properties: { ...assignment.properties, roleDefinitionId: roleDefinitionId.replace(CRYPTO_USER, '14b46e9e-c2b7-41b4-b07b-48a6ebf60603') } }, 201),
+      route(
+        'PUT',
+        `${authorization}/roleAssignments/${ASSIGNMENT}`,
+        {
+          properties: {
+            ...assignment.properties,
+            roleDefinitionId: roleDefinitionId.replace(CRYPTO_USER, '14b46e9e-c2b7-41b4-b07b-48a6ebf60603'),
+          },
+        },
+        201,
+      ),
       route('DELETE', `${authorization}/roleAssignments/${ASSIGNMENT.replace('3f', '4f')}`),
       route('GET', `${authorization}/roleDefinitions`),
       route('PUT', `${subscription}/providers/Microsoft.Authorization/roleDefinitions/${ROLE}`, role, 201),
@@ -181,11 +205,21 @@ beforeAll(async () => {
       route('DELETE', `${subscription}/providers/Microsoft.Authorization/roleDefinitions/${ROLE}`),
       route('GET', `${authorization}/permissions`),
       route('PUT', identity('new'), { location: 'westeurope', tags: { a: 'b' } }, 201),
-      route('PUT', `${identity('skerry')}/federatedIdentityCredentials/g`, { properties: { ...federated.properties, subject: 't' } }, 201),
+      route(
+        'PUT',
+        `${identity('skerry')}/federatedIdentityCredentials/ggg`,
+        { properties: { ...federated.properties, subject: 't' } },
+        201,
+      ),
       route('GET', `${identity('skerry')}/federatedIdentityCredentials`),
-      route('DELETE', `${identity('skerry')}/federatedIdentityCredentials/f`),
+      route('DELETE', `${identity('skerry')}/federatedIdentityCredentials/fff`),
       route('POST', `${group}/providers/Microsoft.Resources/deployments/d/validate`, deployment),
-      route('PUT', `${group}/providers/Microsoft.Attestation/attestationProviders/hostile`, { location: 'westeurope', properties: {} }, 201),
+      route(
+        'PUT',
+        `${group}/providers/Microsoft.Attestation/attestationProviders/hostile`,
+        { location: 'westeurope', properties: {} },
+        201,
+      ),
       route('PUT', `${group}/providers/Microsoft.ContainerInstance/containerGroups/g`, containerGroup, 400),
     ],
   }

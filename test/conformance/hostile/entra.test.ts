@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { DEFAULT_SEED } from '../../../emulator/src/seed/default-document.ts'
 import { bodyOf, type Route, sentOf } from './routes.ts'
 import { expectEveryMemberHolds, expectNothingBreaks, expectTaken, type Suite } from './suite.ts'
-import { createHostileWorld, GRAPH, hasErrorObject, hasErrorText, type HostileWorld, LOGIN } from './world.ts'
+import { createHostileWorld, GRAPH, type HostileWorld, hasErrorObject, hasErrorText, LOGIN } from './world.ts'
 
 /*
  * Where tokens come from (Entra, the instance metadata service), and the directory: whatever is sent, there is an answer
@@ -27,7 +27,7 @@ beforeAll(async () => {
         name: 'hostile',
         clientId: CLIENT,
         secret: SECRET,
-        federatedCredentials: [{ name: 'f', issuer: 'https://issuer.example', subject: 's' }],
+        federatedCredentials: [{ name: 'fff', issuer: 'https://issuer.example', subject: 's' }],
       },
     ],
   })
@@ -85,22 +85,51 @@ beforeAll(async () => {
     headers: { metadata: 'true' },
   })
   const bearer = await world.authorization(GRAPH)
-  const graph = (name: string, path: string, query = ''): Route => ({ ...get(name, path, query), origin: GRAPH, headers: bearer })
+  const graph = (name: string, path: string, query = ''): Route => ({
+    ...get(name, path, query),
+    origin: GRAPH,
+    headers: bearer,
+  })
   const routes: Route[] = [
     post('client credentials', token, { ...credentials, scope }),
     post('client credentials v1', `/${tenantId}/oauth2/token`, { ...credentials, resource: 'https://vault.azure.net' }),
-    post('client assertion', token, assertion, 401),
+    post('client assertion', token, assertion, 400),
     post('password', users, { ...password, scope }),
-    post('refresh', users, { grant_type: 'refresh_token', client_id: CLI, scope, refresh_token: signedIn.refresh_token! }),
-    post('code', users, { grant_type: 'authorization_code', client_id: CLI, code: '1.x', redirect_uri: 'http://localhost:8400/back', code_verifier: VERIFIER }, 400),
+    post('refresh', users, {
+      grant_type: 'refresh_token',
+      client_id: CLI,
+      scope,
+      refresh_token: signedIn.refresh_token!,
+    }),
+    post(
+      'code',
+      users,
+      {
+        grant_type: 'authorization_code',
+        client_id: CLI,
+        code: '1.x',
+        redirect_uri: 'http://localhost:8400/back',
+        code_verifier: VERIFIER,
+      },
+      400,
+    ),
     post('device code', '/organizations/oauth2/v2.0/devicecode', { client_id: CLI, scope: offline }),
     post('device code v1', '/organizations/oauth2/devicecode', { client_id: CLI, resource: 'https://vault.azure.net' }),
-    post('device grant', users, { grant_type: 'urn:ietf:params:oauth:grant-type:device_code', client_id: CLI, device_code: device.device_code! }, 400),
+    post(
+      'device grant',
+      users,
+      { grant_type: 'urn:ietf:params:oauth:grant-type:device_code', client_id: CLI, device_code: device.device_code! },
+      400,
+    ),
     get('device page', '/common/oauth2/deviceauth', `code=${device.user_code}`),
     post('device form', '/common/oauth2/deviceauth', { ...signIn, code: device.user_code! }),
     get('authorize page', '/organizations/oauth2/v2.0/authorize', authorize),
     { ...post('authorize form', '/organizations/oauth2/v2.0/authorize', signIn, 302), query: authorize },
-    get('discovery', '/common/discovery/instance', `api-version=1.1&authorization_endpoint=${LOGIN}/${tenantId}/oauth2/v2.0/authorize`),
+    get(
+      'discovery',
+      '/common/discovery/instance',
+      `api-version=1.1&authorization_endpoint=${LOGIN}/${tenantId}/oauth2/v2.0/authorize`,
+    ),
     get('metadata', `/${tenantId}/v2.0/.well-known/openid-configuration`),
     get('metadata v1', `/${tenantId}/.well-known/openid-configuration`),
     get('keys', `/${tenantId}/discovery/v2.0/keys`),

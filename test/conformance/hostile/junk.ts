@@ -4,7 +4,15 @@ import fc from 'fast-check'
  * What nobody means to send: values, texts, paths, queries, headers and bodies, made up or mutated out of valid ones.
  */
 
-export const PROTOTYPE_NAMES = ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', 'valueOf', 'then']
+export const PROTOTYPE_NAMES = [
+  '__proto__',
+  'constructor',
+  'prototype',
+  'toString',
+  'hasOwnProperty',
+  'valueOf',
+  'then',
+]
 
 /** Texts that some reader of names, numbers, times, encodings or patterns could stumble over. */
 export const ODD_TEXTS: readonly string[] = [
@@ -25,7 +33,6 @@ export const ODD_TEXTS: readonly string[] = [
   "'",
   '"',
   '\\',
-  '${7*7}',
   '[concat(1)]',
   '*',
   '/',
@@ -115,7 +122,15 @@ export const oddValue: fc.Arbitrary<unknown> = fc.oneof(
 /** A part of a JWT. */
 function oddPart(): fc.Arbitrary<string> {
   return fc.oneof(
-    fc.constantFrom('', 'e30', 'W10', 'bnVsbA', 'MQ', 'eyJhbGciOiJIUzI1NiJ9', 'eyJhbGciOiJSUzI1NiIsImtpZCI6Il9fcHJvdG9fXyJ9'),
+    fc.constantFrom(
+      '',
+      'e30',
+      'W10',
+      'bnVsbA',
+      'MQ',
+      'eyJhbGciOiJIUzI1NiJ9',
+      'eyJhbGciOiJSUzI1NiIsImtpZCI6Il9fcHJvdG9fXyJ9',
+    ),
     fc.jsonValue({ maxDepth: 2 }).map((value) => Buffer.from(JSON.stringify(value) ?? '').toString('base64url')),
   )
 }
@@ -170,7 +185,10 @@ export function oddBody(valid: unknown): fc.Arbitrary<string | Uint8Array<ArrayB
   const text = JSON.stringify(valid) ?? ''
   const places = placesOf(valid)
   const changed = fc
-    .array(fc.tuple(fc.constantFrom(...places), fc.oneof(oddValue, fc.constant(undefined))), { minLength: 1, maxLength: 3 })
+    .array(fc.tuple(fc.constantFrom(...places), fc.oneof(oddValue, fc.constant(undefined))), {
+      minLength: 1,
+      maxLength: 3,
+    })
     .map((changes) => {
       let value = valid
       for (const [place, other] of changes) if (has(value, place)) value = withAt(value, place, other)
@@ -231,7 +249,11 @@ export const ODD_SEGMENTS: readonly string[] = [
 export function oddPath(path: string): fc.Arbitrary<string> {
   const segments = path.split('/').slice(1)
   return fc
-    .tuple(fc.nat(segments.length - 1), fc.constantFrom(...ODD_SEGMENTS), fc.constantFrom('change', 'add', 'drop', 'end', 'double', 'case'))
+    .tuple(
+      fc.nat(segments.length - 1),
+      fc.constantFrom(...ODD_SEGMENTS),
+      fc.constantFrom('change', 'add', 'drop', 'end', 'double', 'case'),
+    )
     .map(([at, segment, how]) => {
       if (how === 'change') return `/${segments.with(at, segment).join('/')}`
       if (how === 'add') return `/${segments.toSpliced(at, 0, segment).join('/')}`
@@ -242,7 +264,17 @@ export function oddPath(path: string): fc.Arbitrary<string> {
     })
 }
 
-const QUERY_NAMES = ['api-version', 'maxresults', '$skiptoken', '$filter', '$top', '$expand', 'resource', 'client_id', '__proto__']
+const QUERY_NAMES = [
+  'api-version',
+  'maxresults',
+  '$skiptoken',
+  '$filter',
+  '$top',
+  '$expand',
+  'resource',
+  'client_id',
+  '__proto__',
+]
 const QUERY_VALUES = [
   ...ODD_TEXTS.filter((text) => text.length < 1000),
   '7.4',
@@ -276,8 +308,36 @@ function encode(text: string): string {
 }
 
 const HEADERS: readonly (readonly [name: string, values: readonly string[]])[] = [
-  ['authorization', ['', 'Bearer', 'Bearer ', 'Bearer x', 'Bearer a.b.c', 'Bearer eyJhbGciOiJub25lIn0.e30.', 'Basic Og==', 'Basic %%%', 'PoP x', `Bearer ${'a.'.repeat(4000)}`, 'Bearer null', 'Bearer W10.W10.W10', 'Bearer eyJraWQiOiJfX3Byb3RvX18iLCJhbGciOiJSUzI1NiJ9.e30.AA']],
-  ['content-type', ['', 'text/plain', 'multipart/form-data', 'application/json; charset=utf-16', 'application/x-www-form-urlencoded', '\u00ff', '*/*']],
+  [
+    'authorization',
+    [
+      '',
+      'Bearer',
+      'Bearer ',
+      'Bearer x',
+      'Bearer a.b.c',
+      'Bearer eyJhbGciOiJub25lIn0.e30.',
+      'Basic Og==',
+      'Basic %%%',
+      'PoP x',
+      `Bearer ${'a.'.repeat(4000)}`,
+      'Bearer null',
+      'Bearer W10.W10.W10',
+      'Bearer eyJraWQiOiJfX3Byb3RvX18iLCJhbGciOiJSUzI1NiJ9.e30.AA',
+    ],
+  ],
+  [
+    'content-type',
+    [
+      '',
+      'text/plain',
+      'multipart/form-data',
+      'application/json; charset=utf-16',
+      'application/x-www-form-urlencoded',
+      '\u00ff',
+      '*/*',
+    ],
+  ],
   ['content-encoding', ['gzip', 'br', 'identity', 'x']],
   ['x-http-method', ['DELETE', 'GET', 'PUT', '', '__proto__', 'x'.repeat(500), 'delete']],
   ['x-ms-client-request-id', ['', '\u00ff\u00fe', 'x'.repeat(8000), '<script>']],
@@ -294,4 +354,15 @@ export const oddHeader: fc.Arbitrary<readonly [name: string, value: string]> = f
   .constantFrom(...HEADERS)
   .chain(([name, values]) => fc.constantFrom(...values).map((value) => [name, value] as const))
 
-export const oddMethod = fc.constantFrom('GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS', 'QUERY', 'get', 'X')
+export const oddMethod = fc.constantFrom(
+  'GET',
+  'POST',
+  'PUT',
+  'PATCH',
+  'DELETE',
+  'HEAD',
+  'OPTIONS',
+  'QUERY',
+  'get',
+  'X',
+)

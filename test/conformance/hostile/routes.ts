@@ -55,7 +55,11 @@ export function mutated(routes: readonly Route[]): fc.Arbitrary<{ route: string;
 function oddForm(form: Readonly<Record<string, string>>): fc.Arbitrary<string> {
   const names = [...Object.keys(form), '__proto__', 'scope', 'resource', 'claims']
   return fc
-    .tuple(fc.constantFrom(...names), fc.string({ unit: 'binary', maxLength: 60 }), fc.constantFrom('set', 'add', 'drop', 'raw'))
+    .tuple(
+      fc.constantFrom(...names),
+      fc.string({ unit: 'binary', maxLength: 60 }),
+      fc.constantFrom('set', 'add', 'drop', 'raw'),
+    )
     .map(([name, value, how]) => {
       const fields = new URLSearchParams(form)
       if (how === 'set') fields.set(name, value.toWellFormed())

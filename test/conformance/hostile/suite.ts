@@ -40,10 +40,10 @@ async function wrongWith(suite: Suite, sent: Sent): Promise<string | undefined> 
   const answer = await send(sent).catch((error: unknown) => String(error))
   if (answer === undefined) return undefined
   if (typeof answer === 'string') return `nothing was answered: ${answer}`
-  const fault = faultOf(answer, manner, secrets)
-  if (fault !== undefined) return fault
   const changed = world.changed()
   if (changed.length > 0) world.reset()
+  const fault = faultOf(sent, answer, manner, secrets)
+  if (fault !== undefined) return fault
   if (answer.status < 400 || changed.length === 0 || mayChange(sent, answer)) return undefined
   return `the refusal (${answer.status}) changed ${changed.join(', ')}`
 }

@@ -87,7 +87,8 @@ export async function prepareKeys(world: HostileWorld, origin: string): Promise<
   return { version: key.kid.split('/').at(-1)!, backup, ciphertext, wrapped, signature }
 }
 
-const CRYPTO_USER = 'Microsoft.KeyVault/providers/Microsoft.Authorization/roleDefinitions/21dbd100-6940-42c2-9190-5d6cb909625b'
+const CRYPTO_USER =
+  'Microsoft.KeyVault/providers/Microsoft.Authorization/roleDefinitions/21dbd100-6940-42c2-9190-5d6cb909625b'
 const customRole = (roleName: string) => ({
   properties: {
     roleName,
@@ -175,7 +176,13 @@ export async function vaultRoutes(world: HostileWorld, origin: string, keys: Key
     route('updateSetting', 'PATCH', '/settings/AllowKeyManagementOperationsThroughARM', { value: 'true' }),
     route('listRoleDefinitions', 'GET', '/providers/Microsoft.Authorization/roleDefinitions'),
     route('getRoleDefinition', 'GET', `/providers/Microsoft.Authorization/roleDefinitions/${CUSTOM_ROLE}`),
-    route('putRoleDefinition', 'PUT', `/providers/Microsoft.Authorization/roleDefinitions/${CUSTOM_ROLE}`, customRole('other'), 201),
+    route(
+      'putRoleDefinition',
+      'PUT',
+      `/providers/Microsoft.Authorization/roleDefinitions/${CUSTOM_ROLE}`,
+      customRole('other'),
+      201,
+    ),
     route('deleteRoleDefinition', 'DELETE', `/providers/Microsoft.Authorization/roleDefinitions/${CUSTOM_ROLE}`),
     route('listRoleAssignments', 'GET', `${roles}/roleAssignments`),
     route('getRoleAssignment', 'GET', `${roles}/roleAssignments/${ROLE}`),
@@ -185,7 +192,13 @@ export async function vaultRoutes(world: HostileWorld, origin: string, keys: Key
       'PUT',
       `${roles}/roleAssignments/${ROLE.replace('1111', '1112')}`,
       {
-        properties: { roleDefinitionId: CRYPTO_USER.replace('21dbd100-6940-42c2-9190-5d6cb909625b', '4bd23610-cdcf-4971-bdee-bdc562cc28e4'), principalId },
+        properties: {
+          roleDefinitionId: CRYPTO_USER.replace(
+            '21dbd100-6940-42c2-9190-5d6cb909625b',
+            '4bd23610-cdcf-4971-bdee-bdc562cc28e4',
+          ),
+          principalId,
+        },
       },
       201,
     ),

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Route } from './routes.ts'
 import { expectEveryMemberHolds, expectNothingBreaks, expectTaken, type Suite } from './suite.ts'
 import { prepareKeys, SENT_SECRETS, vaultRoutes } from './vault-routes.ts'
-import { createHostileWorld, hasErrorObject, type HostileWorld, MANAGED_HSM, VAULT } from './world.ts'
+import { createHostileWorld, type HostileWorld, hasErrorObject, MANAGED_HSM, VAULT } from './world.ts'
 
 /*
  * The data plane of vault and managed HSM: whatever is sent, there is an answer of theirs.
@@ -12,7 +12,8 @@ let world: HostileWorld
 const routes: Record<string, Route[]> = {}
 beforeAll(async () => {
   world = await createHostileWorld()
-  for (const origin of [VAULT, MANAGED_HSM]) routes[origin] = await vaultRoutes(world, origin, await prepareKeys(world, origin))
+  for (const origin of [VAULT, MANAGED_HSM])
+    routes[origin] = await vaultRoutes(world, origin, await prepareKeys(world, origin))
   world.keep()
 })
 afterAll(() => world[Symbol.asyncDispose]())

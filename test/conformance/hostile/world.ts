@@ -1,8 +1,8 @@
+import { COLLECTIONS, manualClock } from '../../../emulator/src/core/index.ts'
 import { TEST_CACHE_DIRECTORY as cacheDir } from '../../../emulator/src/core/test-context.ts'
 import { createEmulator, type Emulator } from '../../../emulator/src/emulator.ts'
-import type { SeedDocument } from '../../../emulator/src/seed/index.ts'
-import { COLLECTIONS, manualClock } from '../../../emulator/src/core/index.ts'
 import { DEFAULT_SEED } from '../../../emulator/src/seed/default-document.ts'
+import type { SeedDocument } from '../../../emulator/src/seed/index.ts'
 
 /*
  * A whole emulator in this process, what is sent to it, and what must hold of every answer, whatever that was.
@@ -125,15 +125,24 @@ export const hasErrorObject = (json: unknown) =>
 export const hasErrorText = (json: unknown) => isObject(json) && isText(json.error) && isText(json.error_description)
 
 /** What is wrong with an answer to anything at all; undefined: nothing. */
-export function faultOf(answer: Answer, manner: Manner, secrets: readonly string[]): string | undefined {
+export function faultOf(
+  { method }: Sent,
+  answer: Answer,
+  manner: Manner,
+  secrets: readonly string[],
+): string | undefined {
   const { status, headers, text } = answer
-  const leaked = secrets.find((secret) => text.includes(secret) || [...headers.values()].some((v) => v.includes(secret)))
+  const leaked = secrets.find(
+    (secret) => text.includes(secret) || [...headers.values()].some((v) => v.includes(secret)),
+  )
   if (leaked !== undefined) return 'the answer repeats a secret'
   if (status < 400) return undefined
   const missing = manner.headers.find((name) => !headers.has(name))
   if (missing !== undefined) return `the answer (${status}) has no header ${missing}`
   // A client's first request, which is answered with a challenge.
   if (status === 401 && headers.has('www-authenticate') && ['', 'OK'].includes(text)) return undefined
+  // The answer to HEAD has no body.
+  if (text === '' && method.toUpperCase() === 'HEAD') return status === 500 ? '500 to HEAD' : undefined
   const json = parsed(text)
   if (status === 501) {
     return /"Skerry[A-Za-z]+"/.test(text) ? undefined : `501 without a code of Skerry's: ${text.slice(0, 200)}`

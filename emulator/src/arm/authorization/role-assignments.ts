@@ -90,7 +90,8 @@ function readAssignment(
   const { roleDefinitionId, principalId, principalType, condition, description } = propertiesOf(body)
   if (typeof roleDefinitionId !== 'string') throw badFormat('roleDefinitionId')
   if (typeof principalId !== 'string' || !GUID.test(principalId)) throw badFormat('principalId')
-  if (principalType != null && !PRINCIPAL_TYPES.includes(String(principalType))) throw badFormat('principalType')
+  if (principalType != null && !PRINCIPAL_TYPES.some((known) => known === principalType))
+    throw badFormat('principalType')
   if (condition != null) {
     throw new ArmError(501, {
       code: 'SkerryNotCovered',

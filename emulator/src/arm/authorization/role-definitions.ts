@@ -114,7 +114,7 @@ function readDefinition(
   }
   const { roleName, description, permissions, assignableScopes, type } = propertiesOf(body)
   if (typeof roleName !== 'string' || roleName.trim() === '') throw badFormat('roleName')
-  if (type != null && !sameText(String(type), 'CustomRole')) throw badFormat('type')
+  if (type != null && !(typeof type === 'string' && sameText(type, 'CustomRole'))) throw badFormat('type')
   const scopes = texts(assignableScopes, 'assignableScopes')
   if (scopes.length === 0 || scopes.some((scope) => !/^\/subscriptions\/[^/]+/i.test(scope))) {
     throw badFormat('assignableScopes')

@@ -1,4 +1,5 @@
 import type { AccessPolicy, AccessPolicyPermissions } from '../../core/index.ts'
+import { jsonText } from '../../core/json-text.ts'
 import { badRequest } from './errors.ts'
 
 /** Access policies as Resource Manager takes and merges them (Azure REST API, Key Vault management, "AccessPolicyEntry"). */
@@ -69,7 +70,7 @@ function readPermissions(permissions: Readonly<Record<string, unknown>>, where: 
     const known = new Set(KINDS[kind].map((word) => word.toLowerCase()))
     const unknown: unknown = words.find((word) => typeof word !== 'string' || !known.has(word.toLowerCase()))
     if (unknown !== undefined) {
-      throw badRequest(`The value '${String(unknown)}' is not one that "${where}.permissions.${kind}" can have.`)
+      throw badRequest(`The value '${jsonText(unknown)}' is not one that "${where}.permissions.${kind}" can have.`)
     }
     return [[kind, words as string[]] as const]
   })

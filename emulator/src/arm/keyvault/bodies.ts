@@ -1,4 +1,5 @@
 import type { EmulatorContext, VaultRecord } from '../../core/index.ts'
+import { jsonText } from '../../core/json-text.ts'
 import { normalLocation, type PutRequest, propertiesOf, tagsOf } from '../providers/types.ts'
 import { readAccessPolicies } from './access-policies.ts'
 import { badRequest, isVaultName, vaultErrors } from './errors.ts'
@@ -91,9 +92,9 @@ function common(
     const group = before.id.split('/')[4] ?? ''
     throw vaultErrors.otherLocation(name, group, before.location, location)
   }
-  if (tenantId != null && String(tenantId).toLowerCase() !== ctx.seed.tenantId.toLowerCase()) {
+  if (tenantId != null && jsonText(tenantId).toLowerCase() !== ctx.seed.tenantId.toLowerCase()) {
     throw badRequest(
-      `The tenant ID '${String(tenantId)}' of the vault is not the tenant of its subscription, '${ctx.seed.tenantId}'.`,
+      `The tenant ID '${jsonText(tenantId)}' of the vault is not the tenant of its subscription, '${ctx.seed.tenantId}'.`,
     )
   }
   const tags = tagsOf(body) ?? kept?.tags

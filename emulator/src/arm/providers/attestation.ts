@@ -54,7 +54,7 @@ export function attestationProviders(ctx: EmulatorContext): ResourceType {
       const before = byId(id)
       if (before !== undefined) return { status: 200, body: view(change(before, body)) }
       const location = normalLocation(body.location, 'westeurope')
-      const region = REGIONS[location]
+      const region = Object.hasOwn(REGIONS, location) ? REGIONS[location] : undefined
       if (region === undefined || !/^[a-zA-Z][a-zA-Z0-9]{2,23}$/.test(name)) {
         throw new ArmError(400, {
           code: region === undefined ? 'LocationNotAvailableForResourceType' : 'InvalidResourceName',

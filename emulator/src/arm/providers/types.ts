@@ -1,5 +1,7 @@
 import type { OperationResult } from '../../aci/index.ts'
+import { jsonText } from '../../core/json-text.ts'
 import type { Principal } from '../../entra/index.ts'
+import { ArmError } from '../error.ts'
 
 /** A resource as Resource Manager answers it. */
 export interface ArmResource {
@@ -57,15 +59,22 @@ export interface ResourceType {
   setTags?(id: string, tags: Readonly<Record<string, string>>): ArmResource
 }
 
-/** Text of `location` as Azure stores it: `West Europe` is `westeurope`. */
+/** Text of `location` as Azure stores it: `West Europe` is `westeurope`. @throws ArmError 400 for what is no region's name */
 export function normalLocation(location: unknown, fallback: string): string {
-  return typeof location === 'string' && location !== '' ? location.replaceAll(' ', '').toLowerCase() : fallback
+  if (typeof location !== 'string' || location === '') return fallback
+  const name = location.replaceAll(' ', '').toLowerCase()
+  // It goes into headers and URLs.
+  if (/^[a-z0-9]{1,64}$/.test(name)) return name
+  throw new ArmError(400, {
+    code: 'LocationNotAvailableForResourceType',
+    message: `The provided location '${location}' is not available.`,
+  })
 }
 
 export function tagsOf(body: Readonly<Record<string, unknown>>): Record<string, string> | undefined {
   const { tags } = body
   if (tags === null || typeof tags !== 'object' || Array.isArray(tags)) return undefined
-  return Object.fromEntries(Object.entries(tags).map(([key, value]) => [key, String(value)]))
+  return Object.fromEntries(Object.entries(tags).map(([key, value]) => [key, jsonText(value)]))
 }
 
 export function propertiesOf(body: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {

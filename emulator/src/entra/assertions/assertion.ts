@@ -1,5 +1,6 @@
 import { decodeJwt, decodeProtectedHeader, type JWTPayload, type ProtectedHeaderParameters } from 'jose'
 import { type EmulatorContext, epochSeconds } from '../../core/index.ts'
+import { jsonText } from '../../core/json-text.ts'
 import { malformedAssertion, outsideTimeRange, unsupportedAlgorithm } from '../assertion-errors.ts'
 
 /** A client assertion (RFC 7523, section 2.2) whose signature has not been looked at yet. */
@@ -25,7 +26,7 @@ export function readAssertion(token: string): Assertion {
   }
   const { alg } = assertion.header
   if (!ASSERTION_ALGORITHMS.some((supported) => supported === alg)) {
-    throw unsupportedAlgorithm(String(alg), ASSERTION_ALGORITHMS)
+    throw unsupportedAlgorithm(jsonText(alg), ASSERTION_ALGORITHMS)
   }
   // Nothing here understands an extension that must be understood (RFC 7515, section 4.1.11).
   if (assertion.header.crit !== undefined || assertion.header.b64 !== undefined) throw malformedAssertion()
