@@ -303,7 +303,7 @@ describe('a mistake gets one line that names it', () => {
     [2, ['up', '--state', 'later.json', '--seed', 'x'], /'--state <file>' cannot be used with .*'--seed <file>'/],
     [2, ['up', '--authority', 'attest.example'], /--authority.*is not an origin such as/],
     [2, ['up', '--release-policy', 'operators=some'], /--release-policy.*operators is all or equals-only/],
-    [2, ['up', '--fault', 'flood=1'], /--fault.*its faults are delete-delay, recover-delay, throttle/],
+    [2, ['up', '--fault', 'flood=1'], /--fault.*its faults are delete-delay, recover-delay, purge-delay, throttle/],
     [2, ['clock', 'advance', 'tomorrow'], /'duration'.*a duration such as 90d/],
     [1, ['state', 'export', 'out.json'], /no instance is running; start one with: skerry up/],
     [1, ['state', 'export', 'out.json', '--data', 'nowhere'], /nowhere holds no state/],

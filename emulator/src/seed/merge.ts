@@ -23,6 +23,7 @@ export type GivenSettings = Partial<Omit<Settings, 'releasePolicy'>> & {
 /** Settings: what was given in code or by flags goes before what a seed says; authorities are those of both. */
 export function settingsOf(given: GivenSettings = {}, seeded: SeedDocument['settings'] = {}): Settings {
   const eventWebhook = given.eventWebhook ?? seeded.eventWebhook
+  const authorityCheck = given.authorityCheck ?? seeded.authorityCheck ?? DEFAULT_SETTINGS.authorityCheck
   const releasePolicy = { ...DEFAULT_SETTINGS.releasePolicy }
   for (const [name, value] of Object.entries({ ...seeded.releasePolicy, ...given.releasePolicy })) {
     if (value !== undefined) Object.assign(releasePolicy, { [name]: value })
@@ -31,6 +32,7 @@ export function settingsOf(given: GivenSettings = {}, seeded: SeedDocument['sett
     ...DEFAULT_SETTINGS,
     ...given,
     releasePolicy,
+    authorityCheck,
     authorities: [...new Set([...(given.authorities ?? []), ...(seeded.authorities ?? [])])],
     ...(eventWebhook !== undefined && { eventWebhook }),
   }

@@ -210,6 +210,10 @@ const settings = v.strictObject({
     list(origin),
     'Origins that the vault may ask for metadata and keys, beside those of --authority.',
   ),
+  authorityCheck: described(
+    v.optional(v.picklist(['atRelease', 'atCreation'], 'atRelease or atCreation')),
+    'When the authorities of a release policy are asked for their keys. Default: atRelease.',
+  ),
   releasePolicy: v.optional(
     v.strictObject({
       operators: v.optional(v.picklist(['all', 'equals-only'], 'all or equals-only')),

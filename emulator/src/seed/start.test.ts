@@ -23,7 +23,11 @@ describe('an emulator that is started with a seed', () => {
     const seedDocument: SeedDocument = {
       tenantId: TENANT.toUpperCase(),
       admin: { clientSecret: 'a secret of the seed' },
-      settings: { authorities: ['http://127.0.0.1:1'], releasePolicy: { nesting: 'refused', coercion: 'typed' } },
+      settings: {
+        authorities: ['http://127.0.0.1:1'],
+        authorityCheck: 'atCreation',
+        releasePolicy: { nesting: 'refused', coercion: 'typed' },
+      },
     }
     const settings = { authorities: ['http://127.0.0.1:2'], releasePolicy: { coercion: 'canonical' } } as const
     await using emulator = await createEmulator({ cacheDir, seedDocument, settings })
@@ -31,6 +35,7 @@ describe('an emulator that is started with a seed', () => {
     expect(seed).toMatchObject({ tenantId: TENANT, admin: { clientSecret: 'a secret of the seed' } })
     expect(found.authorities).toEqual(['http://127.0.0.1:2', 'http://127.0.0.1:1'])
     expect(found.releasePolicy).toMatchObject({ nesting: 'refused', coercion: 'canonical', operators: 'all' })
+    expect(found.authorityCheck).toBe('atCreation')
   })
 
   it('gains what another seed adds to its data directory, and refuses one of another tenant', async () => {

@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import type { InstanceInfo } from '../../control/instance.ts'
 import type { Faults } from '../../core/faults.ts'
-import type { ReleasePolicySettings } from '../../core/settings.ts'
+import type { ReleasePolicySettings, Settings } from '../../core/settings.ts'
 import type { Emulator, EmulatorOptions, WireEndpoint } from '../../emulator.ts'
 import type { ParsedSeed } from '../../seed/index.ts'
 import { dataError, seedFileError, stateFileError } from '../flag-errors.ts'
@@ -24,6 +24,7 @@ interface UpFlags {
   readonly seed?: string
   readonly state?: string
   readonly authority?: readonly string[]
+  readonly authorityCheck?: Settings['authorityCheck']
   readonly eventWebhook?: string
   readonly releasePolicy?: Partial<ReleasePolicySettings>
   readonly fault?: Faults
@@ -42,6 +43,12 @@ export function describeUp(program: Command): void {
       '--authority <origin>',
       'where the vault may ask for metadata and keys of another authority; repeatable',
       addAuthority,
+    )
+    .addOption(
+      new Option(
+        '--authority-check <when>',
+        'when the authorities of a release policy are asked for their keys',
+      ).choices(['atRelease', 'atCreation']),
     )
     .option('--event-webhook <url>', "where Event Grid's events of vaults are posted", parseWebhook)
     .option('--release-policy <point=value>', `how policies are read; repeatable: ${choices()}`, addReleasePolicy)
@@ -163,9 +170,11 @@ function explained<T>(read: () => T, explain: (error: unknown) => unknown): T {
   }
 }
 
-function settingsOf({ authority, eventWebhook, releasePolicy }: UpFlags): EmulatorOptions['settings'] & object {
+function settingsOf(flags: UpFlags): EmulatorOptions['settings'] & object {
+  const { authority, authorityCheck, eventWebhook, releasePolicy } = flags
   return {
     ...(authority !== undefined && { authorities: authority }),
+    ...(authorityCheck !== undefined && { authorityCheck }),
     ...(eventWebhook !== undefined && { eventWebhook }),
     ...(releasePolicy !== undefined && { releasePolicy }),
   }

@@ -11,12 +11,17 @@ describe('the values of skerry up', () => {
       operators: 'equals-only',
       nesting: 'refused',
     })
-    const faults = ['delete-delay=5s', 'recover-delay=P1D', 'throttle=10:1', 'tamper=tcb']
+    const faults = ['delete-delay=5s', 'recover-delay=P1D', 'purge-delay=1s', 'throttle=10:1', 'tamper=tcb']
     expect(
       faults.reduce<ReturnType<typeof addFault> | undefined>((before, text) => addFault(text, before), undefined),
     ).toEqual({
       tamper: 'tcb',
-      keyVault: { deletionDelayMs: 5000, recoveryDelayMs: 86_400_000, throttle: { every: 10, retryAfterSeconds: 1 } },
+      keyVault: {
+        deletionDelayMs: 5000,
+        recoveryDelayMs: 86_400_000,
+        purgeDelayMs: 1000,
+        throttle: { every: 10, retryAfterSeconds: 1 },
+      },
     })
   })
 

@@ -63,6 +63,7 @@ const TAMPERS: readonly string[] = ['policy', 'debug', 'tcb']
 export const FAULT_FORMS = {
   'delete-delay': 'DURATION',
   'recover-delay': 'DURATION',
+  'purge-delay': 'DURATION',
   throttle: 'EVERY[:RETRY-AFTER]',
   'revoke-tokens-before': 'TIME',
   tamper: TAMPERS.join('|'),
@@ -77,6 +78,8 @@ export function addFault(text: string, before: Faults = { tamper: 'none' }): Fau
       return vault({ deletionDelayMs: durationOf(name, value) })
     case 'recover-delay':
       return vault({ recoveryDelayMs: durationOf(name, value) })
+    case 'purge-delay':
+      return vault({ purgeDelayMs: durationOf(name, value) })
     case 'throttle':
       return vault({ throttle: throttleOf(value) })
     case 'revoke-tokens-before': {
