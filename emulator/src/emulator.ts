@@ -28,6 +28,7 @@ import { createWireDoor, type WireDoor } from './doors/wire.ts'
 import { findByClientId } from './entra/index.ts'
 import type { EventFeed } from './events/index.ts'
 import { MSI_PATH } from './imds/index.ts'
+import type { ProcessorOptions } from './psp/index.ts'
 import type { VirtualProcessor } from './psp/types.ts'
 import { type ConfidentialRunner, createRunner } from './run/index.ts'
 import { makeStateFolder } from './run/state-folder.ts'
@@ -49,6 +50,8 @@ export interface EmulatorOptions {
   /** Where keys that take long to make are kept for every instance of this user. */
   readonly cacheDir?: string
   readonly faults?: Faults
+  /** The processor under the guests. Default: a Milan as on Azure. @throws ProcessorOptionError from `createEmulator` */
+  readonly processor?: ProcessorOptions
   /** What is not given is as in `DEFAULT_SETTINGS`. @throws SettingsError from `createEmulator` */
   readonly settings?: GivenSettings
   /** What is not given is random. */
@@ -203,6 +206,7 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
         settings: settingsOf(options.settings, sown?.document.settings),
         seed,
       },
+      ...(options.processor !== undefined && { processor: options.processor }),
       folder,
       caFile,
       images: options.images ?? defaultImages(),

@@ -23,6 +23,7 @@ export {
   type MovableClock,
   manualClock,
   NO_FAULTS,
+  type ProcessorFaults,
   type Seed,
   type Settings,
   SettingsError,
@@ -42,6 +43,15 @@ export {
 } from './entra/index.ts'
 export type { EventFeed, EventGridEvent, KeyVaultEventData } from './events/index.ts'
 export { type FunctionsHost, type FunctionsHostOptions, startFunctionsHost } from './host/index.ts'
+export {
+  type CertificateSupply,
+  type LaunchOptions,
+  ProcessorOptionError,
+  type ProcessorOptions,
+  type ProcessorTcb,
+  type VirtualGuest,
+  type VirtualProcessor,
+} from './psp/index.ts'
 export { type ConfidentialRunner, createRunner } from './run/index.ts'
 export { type SeedDocument, SeedError } from './seed/index.ts'
 export type { GivenSettings } from './seed/merge.ts'

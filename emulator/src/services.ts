@@ -24,7 +24,7 @@ import { createImdsService } from './imds/index.ts'
 import { createKdsService } from './kds/index.ts'
 import { createKeyVaultService } from './keyvault/index.ts'
 import { createMaaService } from './maa/index.ts'
-import { createProcessor } from './psp/index.ts'
+import { createProcessor, type ProcessorOptions } from './psp/index.ts'
 import type { VirtualProcessor } from './psp/types.ts'
 import { createAuthorizer } from './rbac/index.ts'
 import type { ConfidentialRunner } from './run/index.ts'
@@ -47,6 +47,7 @@ export interface RunningServices extends AsyncDisposable {
 
 export interface ServicesOptions {
   readonly parts: Omit<EmulatorContext, 'fetch' | 'outside'>
+  readonly processor?: ProcessorOptions
   /** Where container groups leave files while they run. */
   readonly folder: string
   readonly caFile: string
@@ -71,7 +72,7 @@ export function startServices(options: ServicesOptions): RunningServices {
   plantSeed(store, context.seed)
   const events = cleanup.use(eventsOf(context))
 
-  const psp = createProcessor(context)
+  const psp = createProcessor(context, options.processor)
   const tokens = createTokenVerifier(context)
   const authorizer = createAuthorizer(context)
   const hostNames = () => emulatedHostNames(store)

@@ -1,3 +1,5 @@
+import type { ProcessorFaults } from './processor-faults.ts'
+
 /**
  * The fault plan: what this instance does wrong, or no faster than Azure, on purpose, so that a person or a test can watch
  * what happens then. `none`, and nothing of the optional rest, unless the instance was started with it.
@@ -10,6 +12,7 @@ export interface Faults {
    */
   readonly tamper: 'none' | 'policy' | 'debug' | 'tcb'
   readonly keyVault?: KeyVaultFaults
+  readonly processor?: ProcessorFaults
 }
 
 /** How key vaults (never managed HSMs, which do all of it at once and do not throttle) keep a client waiting. */

@@ -1,113 +1,136 @@
-import { hkdfSync, type KeyObject, sign } from 'node:crypto'
 import {
-  type DecodedKeyRequest,
-  encodeGuestPolicy,
-  encodeReport,
+  encodeHex,
+  encodeKeyResponse,
+  encodeReportResponse,
   encodeTcb,
-  GUEST_FIELD,
-  REPORT_SIGNED_SIZE,
-  type SnpReport,
-  setReportSignature,
-  type TcbVersion,
+  MESSAGE_STATUS,
+  type SnpProduct,
+  tcbToHex,
 } from '@skerry/guest/wire'
-import { type ChipIdentity, CPUID, FIRMWARE, PLATFORM_INFO, PRODUCT } from './chip.ts'
+import type { Journal } from '../core/index.ts'
+import type { ChipIdentity } from './chip.ts'
+import { type DerivationRoot, deriveKey } from './derived-key.ts'
+import type { FaultPlan, RequestCounters } from './fault-plan.ts'
+import type { Hierarchy } from './hierarchy.ts'
+import { isDebuggable, type LaunchedGuest } from './launch.ts'
+import type { HostSettings } from './options.ts'
+import { writeReport } from './report.ts'
+import { type KeySetup, readKeyRequest, readReportRequest, type SelectedKey } from './requests.ts'
+import type { ProcessorTcb, VirtualGuest } from './types.ts'
 
-/** What the firmware keeps of a guest from its launch on. */
-export interface LaunchedGuest {
-  /** 32 bytes. */
-  readonly reportId: Uint8Array
-  /** 48 bytes: the digest of the image that was launched. */
-  readonly measurement: Uint8Array
-  /** 32 bytes. */
-  readonly hostData: Uint8Array
-  readonly debug: boolean
-  /** The VMPL whose communication key the guest's driver holds. */
-  readonly vmpl: number
-  /** The host's TCB at launch; it does not change under a running guest here. */
-  readonly tcb: TcbVersion
+/** What of the host a guest's requests need. */
+export interface GuestHost {
+  readonly settings: HostSettings
+  readonly chip: () => Promise<ChipIdentity>
+  readonly vlekSecret: () => Promise<Uint8Array>
+  readonly hierarchy: Hierarchy
+  readonly journal: Journal
+  readonly plan: FaultPlan
+  /** The levels as they are now. */
+  tcb(): ProcessorTcb
+  /** Does what the fault plan has for this moment. */
+  beforeReport(): void
+  certificateTable(): Promise<Uint8Array>
 }
 
-/** GUEST_SVN of the ID block of Azure's utility VM. Not the SVN of its endorsement. */
-export const GUEST_SVN = 2
+/** Firmware from 1.58 on mixes the launch mitigation vector into derived keys. */
+const VECTOR_FIRMWARE = 256 + 58
 
-/** family_id and image_id of the same ID block: 1 and 2. */
-const FAMILY_ID = Uint8Array.from({ length: 16 }, (_, at) => (at === 0 ? 1 : 0))
-const IMAGE_ID = Uint8Array.from({ length: 16 }, (_, at) => (at === 0 ? 2 : 0))
+const HOST_VMPL = 0xffff_ffff
 
-const SIGNATURE_ALGO_ECDSA_P384_SHA384 = 1
-
-/** 0x3001f, as on Azure: ABI 0.31, SMT allowed. With `debug` also bit 19. */
-export function guestPolicy(debug: boolean): bigint {
-  return encodeGuestPolicy({ abiMajor: 0, abiMinor: 31, smtAllowed: true, debugAllowed: debug })
-}
-
-/** The signed report of a guest (AMD 56860, ATTESTATION_REPORT version 3), 1184 bytes. */
-export function signReport(
-  guest: LaunchedGuest,
-  chip: ChipIdentity,
-  asked: { readonly reportData: Uint8Array; readonly vmpl: number },
-  vcek: KeyObject,
-): Uint8Array {
-  const tcb = encodeTcb(guest.tcb, PRODUCT)
-  const fields: SnpReport = {
-    version: 3,
-    guestSvn: GUEST_SVN,
-    policy: guestPolicy(guest.debug),
-    familyId: FAMILY_ID,
-    imageId: IMAGE_ID,
-    vmpl: asked.vmpl,
-    signatureAlgo: SIGNATURE_ALGO_ECDSA_P384_SHA384,
-    currentTcb: tcb,
-    platformInfo: PLATFORM_INFO,
-    keyInfo: 0,
-    reportData: asked.reportData,
-    measurement: guest.measurement,
-    hostData: guest.hostData,
-    idKeyDigest: chip.idKeyDigest,
-    authorKeyDigest: new Uint8Array(48),
+export function virtualGuest(guest: LaunchedGuest, host: GuestHost): VirtualGuest {
+  const { settings, plan } = host
+  const { product, firmware } = settings
+  const keys = keySetup(guest, settings)
+  const counters: RequestCounters = { report: 0, key: 0 }
+  const knowsVector = firmware.major * 256 + firmware.minor >= VECTOR_FIRMWARE
+  return {
     reportId: guest.reportId,
-    reportIdMa: new Uint8Array(32).fill(0xff),
-    reportedTcb: tcb,
-    cpuidFamily: CPUID.family,
-    cpuidModel: CPUID.model,
-    cpuidStepping: CPUID.stepping,
-    chipId: chip.chipId,
-    committedTcb: tcb,
-    current: FIRMWARE,
-    committed: FIRMWARE,
-    launchTcb: tcb,
+    certificateTable: () => host.certificateTable(),
+    async reportRequest(request) {
+      plan.request(counters, 'report')
+      host.beforeReport()
+      const asked = readReportRequest(request, guest.vmpl, keys)
+      const tcb = host.tcb()
+      if (typeof asked === 'number') {
+        journalReport(host, guest, tcb, asked)
+        return encodeReportResponse({ status: asked })
+      }
+      const report = await signedReport(guest, host, tcb, asked)
+      journalReport(host, guest, tcb, MESSAGE_STATUS.success)
+      return encodeReportResponse({ status: MESSAGE_STATUS.success, report })
+    },
+    async keyRequest(request) {
+      plan.request(counters, 'key')
+      const tcb = host.tcb()
+      const asked = readKeyRequest(request, {
+        vmpckVmpl: guest.vmpl,
+        keys,
+        product,
+        guestSvn: guest.guestSvn,
+        committedTcb: tcb.committed,
+        ...(knowsVector && { launchMitVector: guest.launchMitVector }),
+      })
+      if (typeof asked === 'number') return encodeKeyResponse({ status: asked })
+      // A TCB that is selected is the one whose VCEK the key comes from; a VLEK is loaded for the reported one only.
+      const selectsTcb = (asked.guestFieldSelect & (1n << 5n)) !== 0n && asked.key === 'vcek'
+      const at = selectsTcb ? asked.tcbVersion : encodeTcb(tcb.reported, product)
+      const { idKeyDigest } = await host.chip()
+      const key = deriveKey(asked, guest, guest.idKeyDigest ?? idKeyDigest, await rootOf(asked.key, guest, host, at))
+      return encodeKeyResponse({ status: MESSAGE_STATUS.success, key })
+    },
   }
-  const report = encodeReport(fields)
-  const signed = report.subarray(0, REPORT_SIGNED_SIZE)
-  setReportSignature(report, sign('sha384', signed, { key: vcek, dsaEncoding: 'ieee-p1363' }))
-  return report
 }
 
-/**
- * The key of MSG_KEY_REQ, 32 bytes: the same for the same chip, guest and question. Which fields are always mixed in is
- * the firmware's rule; its key derivation is not published, so HKDF over a secret of the chip stands in for it.
- */
-export function deriveKey(guest: LaunchedGuest, chip: ChipIdentity, asked: DecodedKeyRequest): Uint8Array {
-  const selected = (bit: bigint, value: () => Uint8Array) => ((asked.guestFieldSelect & bit) === 0n ? [] : [value()])
-  const context = [
-    u64(BigInt(asked.rootKeySelect)),
-    u64(BigInt(asked.vmpl)),
-    u64(asked.guestFieldSelect),
-    guest.hostData,
-    chip.idKeyDigest,
-    ...selected(GUEST_FIELD.policy, () => u64(guestPolicy(guest.debug))),
-    ...selected(GUEST_FIELD.imageId, () => IMAGE_ID),
-    ...selected(GUEST_FIELD.familyId, () => FAMILY_ID),
-    ...selected(GUEST_FIELD.measurement, () => guest.measurement),
-    ...selected(GUEST_FIELD.guestSvn, () => u64(BigInt(asked.guestSvn))),
-    ...selected(GUEST_FIELD.tcbVersion, () => asked.tcbVersion),
-  ]
-  const info = Buffer.concat([Buffer.from('gmsg-keyreq'), ...context])
-  return new Uint8Array(hkdfSync('sha384', chip.derivationSecret, chip.chipId, info, 32))
+/** MSG_REPORT's counterpart of the hypervisor: the report of a guest that its host asks for. */
+export async function hostReport(guest: LaunchedGuest, host: GuestHost): Promise<Uint8Array> {
+  const setup = keySetup(guest, host.settings)
+  const key = setup.vlekLoaded ? 'vlek' : setup.vcekDisabled || setup.maskChipKey ? 'none' : 'vcek'
+  return signedReport(guest, host, host.tcb(), { reportData: new Uint8Array(64), vmpl: HOST_VMPL, key })
 }
 
-function u64(value: bigint): Uint8Array {
-  const bytes = Buffer.alloc(8)
-  bytes.writeBigUInt64LE(value)
-  return bytes
+function keySetup({ vcekDisabled }: LaunchedGuest, { vlekLoaded, maskChipKey }: HostSettings): KeySetup {
+  return { vlekLoaded, maskChipKey, vcekDisabled }
+}
+
+async function signedReport(
+  guest: LaunchedGuest,
+  host: GuestHost,
+  tcb: ProcessorTcb,
+  asked: { readonly reportData: Uint8Array; readonly vmpl: number; readonly key: SelectedKey },
+): Promise<Uint8Array> {
+  const { hierarchy, settings } = host
+  const chip = await host.chip()
+  const signer = asked.key === 'none' ? undefined : await hierarchy[asked.key](tcb.reported)
+  const { reportData, vmpl } = asked
+  return writeReport({ guest, settings, chip, tcb, reportData, vmpl }, asked.key, signer?.key)
+}
+
+async function rootOf(
+  key: 'vcek' | 'vlek' | undefined,
+  guest: LaunchedGuest,
+  host: GuestHost,
+  tcb: Uint8Array,
+): Promise<DerivationRoot> {
+  if (key === undefined) return { secret: guest.vmRootKey }
+  return { secret: key === 'vcek' ? (await host.chip()).secret : await host.vlekSecret(), tcb }
+}
+
+function journalReport(host: GuestHost, guest: LaunchedGuest, levels: ProcessorTcb, status: number): void {
+  const refused = status !== MESSAGE_STATUS.success
+  const tcb = tcbText(levels, host.settings.product)
+  host.journal.write({
+    service: 'psp',
+    operation: 'report',
+    outcome: refused ? 'failed' : 'done',
+    subject: encodeHex(guest.reportId),
+    summary: refused
+      ? `refused a report request with status 0x${status.toString(16)}`
+      : `signed a report for reported TCB ${tcb}`,
+    details: { hostData: encodeHex(guest.hostData), debug: isDebuggable(guest), reportedTcb: tcb },
+  })
+}
+
+export function tcbText({ reported }: Pick<ProcessorTcb, 'reported'>, product: SnpProduct): string {
+  return tcbToHex(encodeTcb(reported, product))
 }

@@ -1,2 +1,7 @@
+export { FirmwareError, GuestRequestError, type GuestRequestFailure } from './errors.ts'
+export type { FailedAnswer } from './fault-plan.ts'
+export type { CertificateSupply } from './levels.ts'
+export { ProcessorOptionError, type ProcessorOptions } from './options.ts'
 export { createProcessor } from './processor.ts'
+export { PROCESSOR_NAMES, type ProcessorName, productOf, REPORT_VERSIONS, type ReportVersion } from './products.ts'
 export type * from './types.ts'

@@ -3,10 +3,15 @@ import {
   type DecodedReportRequest,
   decodeKeyRequest,
   decodeReportRequest,
+  encodeTcb,
   GUEST_FIELD,
   KEY_REQUEST_SIZE,
+  KEY_REQUEST_SIZE_WITH_VECTOR,
+  type KeySelect,
   MESSAGE_STATUS,
   REPORT_REQUEST_SIZE,
+  type SnpProduct,
+  type TcbVersion,
 } from '@skerry/guest/wire'
 
 /**
@@ -18,47 +23,87 @@ export type Refusal = typeof MESSAGE_STATUS.invalidParameters | typeof MESSAGE_S
 
 const HIGHEST_VMPL = 3
 
-/** Every field that this firmware can mix into a derived key; the launch mitigation vector came with 1.58. */
-const KNOWN_FIELDS = Object.entries(GUEST_FIELD)
-  .filter(([name]) => name !== 'launchMitVector')
-  .reduce((all, [, bit]) => all | bit, 0n)
+/** What of the host and of the guest decides about keys. */
+export interface KeySetup {
+  readonly vlekLoaded: boolean
+  readonly maskChipKey: boolean
+  readonly vcekDisabled: boolean
+}
+
+/** Which endorsement key KEY_SEL means; `none`: there is none that may be used. */
+export type SelectedKey = 'vcek' | 'vlek' | 'none'
 
 /** Reads MSG_REPORT_REQ as asked under the communication key of VMPL `vmpckVmpl`. */
-export function readReportRequest(bytes: Uint8Array, vmpckVmpl: number): DecodedReportRequest | Refusal {
+export function readReportRequest(
+  bytes: Uint8Array,
+  vmpckVmpl: number,
+  keys: KeySetup,
+): (DecodedReportRequest & { readonly key: SelectedKey }) | Refusal {
   if (bytes.length !== REPORT_REQUEST_SIZE) return MESSAGE_STATUS.invalidParameters
   const request = decodeReportRequest(bytes)
   if (request.reservedBitsSet) return MESSAGE_STATUS.invalidParameters
-  if (!isKeyLoaded(request.keySelect)) return MESSAGE_STATUS.invalidKeySelection
+  const key = selectKey(request.keySelect, keys)
+  if (key === undefined) return MESSAGE_STATUS.invalidKeySelection
   if (!isVmplAllowed(request.vmpl, vmpckVmpl)) return MESSAGE_STATUS.invalidParameters
-  return request
+  // Such a report is answered, unsigned.
+  return { ...request, key: key === 'vcek' && keys.maskChipKey ? 'none' : key }
 }
 
 export interface KeyLimits {
   readonly vmpckVmpl: number
+  readonly keys: KeySetup
+  readonly product: SnpProduct
   readonly guestSvn: number
-  /** 8 bytes in memory order; no component of the TCB asked for may be above. */
-  readonly committedTcb: Uint8Array
+  /** No component of the TCB asked for may be above, and no reserved byte set. */
+  readonly committedTcb: TcbVersion
+  /** LAUNCH_MIT_VECTOR of the guest; undefined where the firmware does not know the field. */
+  readonly launchMitVector?: bigint
 }
 
-/** Reads MSG_KEY_REQ (32 bytes, as the ioctl passes it). */
-export function readKeyRequest(bytes: Uint8Array, limits: KeyLimits): DecodedKeyRequest | Refusal {
-  if (bytes.length !== KEY_REQUEST_SIZE) return MESSAGE_STATUS.invalidParameters
+/** Reads MSG_KEY_REQ (32 bytes, as the ioctl passes it, or 40 with a launch mitigation vector). */
+export function readKeyRequest(
+  bytes: Uint8Array,
+  limits: KeyLimits,
+): (DecodedKeyRequest & { readonly key?: 'vcek' | 'vlek' }) | Refusal {
+  const { invalidParameters, invalidKeySelection } = MESSAGE_STATUS
+  const withVector = bytes.length === KEY_REQUEST_SIZE_WITH_VECTOR && limits.launchMitVector !== undefined
+  if (bytes.length !== KEY_REQUEST_SIZE && !withVector) return invalidParameters
   const request = decodeKeyRequest(bytes)
-  if (request.reservedBitsSet || (request.guestFieldSelect & ~KNOWN_FIELDS) !== 0n)
-    return MESSAGE_STATUS.invalidParameters
+  if (request.reservedBitsSet) return invalidParameters
   // KEY_SEL has a meaning only where the key is derived from an endorsement key.
-  if (request.rootKeySelect === 0 && !isKeyLoaded(request.keySelect)) return MESSAGE_STATUS.invalidKeySelection
-  if (!isVmplAllowed(request.vmpl, limits.vmpckVmpl)) return MESSAGE_STATUS.invalidParameters
+  let key: 'vcek' | 'vlek' | undefined
+  if (request.rootKeySelect === 0) {
+    if (limits.keys.maskChipKey) return invalidKeySelection
+    key = selectKey(request.keySelect, limits.keys)
+    if (key === undefined) return invalidKeySelection
+  }
+  if (!isVmplAllowed(request.vmpl, limits.vmpckVmpl)) return invalidParameters
   const selects = (bit: bigint) => (request.guestFieldSelect & bit) !== 0n
-  const tcbTooHigh = request.tcbVersion.some((level, at) => level > limits.committedTcb[at]!)
-  if (selects(GUEST_FIELD.guestSvn) && request.guestSvn > limits.guestSvn) return MESSAGE_STATUS.invalidParameters
-  if (selects(GUEST_FIELD.tcbVersion) && tcbTooHigh) return MESSAGE_STATUS.invalidParameters
-  return request
+  const known = withVector ? ALL_FIELDS : ALL_FIELDS & ~GUEST_FIELD.launchMitVector
+  if ((request.guestFieldSelect & ~known) !== 0n) return invalidParameters
+  if (selects(GUEST_FIELD.tcbVersion) && !isWithin(request.tcbVersion, limits)) return invalidParameters
+  if (selects(GUEST_FIELD.guestSvn) && request.guestSvn > limits.guestSvn) return invalidParameters
+  // A guest may leave mitigations out of its key, not claim those that it was launched without.
+  const unknown = request.launchMitVector & ~(limits.launchMitVector ?? 0n)
+  if (selects(GUEST_FIELD.launchMitVector) && unknown !== 0n) return invalidParameters
+  return key === undefined ? request : { ...request, key }
 }
 
-/** KEY_SEL 0 takes the VLEK if one is loaded, else the VCEK; 1 the VCEK. This processor has no VLEK (2); 3 is reserved. */
-function isKeyLoaded(keySelect: number): boolean {
-  return keySelect === 0 || keySelect === 1
+const ALL_FIELDS = Object.values(GUEST_FIELD).reduce((all, bit) => all | bit, 0n)
+
+/** Byte by byte: a reserved one is zero in every committed TCB. */
+function isWithin(tcb: Uint8Array, { committedTcb, product }: KeyLimits): boolean {
+  const committed = encodeTcb(committedTcb, product)
+  return tcb.every((level, at) => level <= committed[at]!)
+}
+
+/** KEY_SEL 0 takes the VLEK if one is loaded, else the VCEK; 1 the VCEK; 2 the VLEK; 3 is reserved. */
+function selectKey(
+  keySelect: KeySelect,
+  { vlekLoaded, vcekDisabled }: Pick<KeySetup, 'vlekLoaded' | 'vcekDisabled'>,
+): 'vcek' | 'vlek' | undefined {
+  if ((keySelect === 0 || keySelect === 2) && vlekLoaded) return 'vlek'
+  return (keySelect === 0 || keySelect === 1) && !vcekDisabled ? 'vcek' : undefined
 }
 
 function isVmplAllowed(vmpl: number, vmpckVmpl: number): boolean {

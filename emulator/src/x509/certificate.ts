@@ -6,6 +6,7 @@ import {
   type Extension,
   Extensions,
   type Name,
+  RevokedCertificate as RevokedEntry,
   SubjectPublicKeyInfo,
   TBSCertificate,
   TBSCertList,
@@ -55,26 +56,37 @@ export function buildCertificate(
   return Buffer.from(AsnConvert.serialize(certificate))
 }
 
+export interface RevokedCertificate {
+  readonly serial: bigint
+  readonly at: Date
+}
+
 export interface RevocationListContent {
   readonly issuer: Name
   readonly thisUpdate: Date
   readonly nextUpdate: Date
+  readonly revoked?: readonly RevokedCertificate[]
   readonly extensions: readonly Extension[]
 }
 
-/** A certificate revocation list (RFC 5280, 5.1) that revokes nothing, in DER. */
+/** A certificate revocation list (RFC 5280, 5.1) in DER. */
 export function buildRevocationList(
   content: RevocationListContent,
   issuerKey: KeyObject,
   signature: CertificateSignature,
 ): Buffer {
   const algorithm = signatureAlgorithm(signature)
+  const revoked = content.revoked?.map(
+    ({ serial, at }) => new RevokedEntry({ userCertificate: derInteger(serial), revocationDate: new Time(at) }),
+  )
   const tbsCertList = new TBSCertList({
     version: 1,
     signature: algorithm,
     issuer: content.issuer,
     thisUpdate: new Time(content.thisUpdate),
     nextUpdate: new Time(content.nextUpdate),
+    // RFC 5280, 5.1.2.6: a list of nothing must be absent.
+    ...(revoked !== undefined && revoked.length > 0 && { revokedCertificates: revoked }),
     crlExtensions: [...content.extensions],
   })
   const signed = new Uint8Array(AsnConvert.serialize(tbsCertList))

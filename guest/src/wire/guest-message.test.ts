@@ -88,9 +88,19 @@ describe('a key request and its response', () => {
       guestSvn: 5,
       tcbVersion,
     } as const
-    expect(decodeKeyRequest(encodeKeyRequest(request))).toEqual({ ...request, reservedBitsSet: false })
+    const found = { ...request, launchMitVector: 0n, reservedBitsSet: false }
+    expect(decodeKeyRequest(encodeKeyRequest(request))).toEqual(found)
     const key = new Uint8Array(32).fill(4)
     expect(decodeKeyResponse(encodeKeyResponse({ status: 0, key }))).toEqual({ status: 0, key })
+  })
+
+  it('are 40 bytes with a launch mitigation vector, 32 without, and no other size', () => {
+    const request = { rootKeySelect: 0, guestFieldSelect: GUEST_FIELD.launchMitVector, vmpl: 0 } as const
+    const bytes = encodeKeyRequest({ ...request, launchMitVector: 0x3fn })
+    expect(bytes.length).toBe(40)
+    expect(decodeKeyRequest(bytes).launchMitVector).toBe(0x3fn)
+    expect(encodeKeyRequest(request).length).toBe(32)
+    expect(() => decodeKeyRequest(bytes.subarray(0, 39))).toThrow('MSG_KEY_REQ is 32 bytes')
   })
 
   it('show reserved bits', () => {

@@ -25,6 +25,8 @@ export const REPORT_REQUEST_SIZE = 96
 /** Status, size, 24 reserved bytes, report. */
 export const REPORT_RESPONSE_SIZE = 0x20 + REPORT_SIZE
 export const KEY_REQUEST_SIZE = 32
+/** With the launch mitigation vector of firmware 1.58 and later, which the upstream driver does not pass. */
+export const KEY_REQUEST_SIZE_WITH_VECTOR = 40
 export const KEY_RESPONSE_SIZE = 64
 
 /** Status words of MSG_REPORT_RSP and MSG_KEY_RSP. */
@@ -127,6 +129,8 @@ export interface KeyRequest {
   readonly guestSvn?: number
   /** 8 bytes in memory order. */
   readonly tcbVersion?: Uint8Array
+  /** u64. Where it is given the message is 40 bytes. */
+  readonly launchMitVector?: bigint
 }
 
 export interface DecodedKeyRequest extends Required<KeyRequest> {
@@ -134,7 +138,8 @@ export interface DecodedKeyRequest extends Required<KeyRequest> {
 }
 
 export function encodeKeyRequest(request: KeyRequest): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(KEY_REQUEST_SIZE)
+  const { launchMitVector } = request
+  const bytes = new Uint8Array(launchMitVector === undefined ? KEY_REQUEST_SIZE : KEY_REQUEST_SIZE_WITH_VECTOR)
   const view = viewOf(bytes)
   view.setUint32(0x00, request.rootKeySelect | ((request.keySelect ?? 0) << 1), true)
   view.setBigUint64(0x08, request.guestFieldSelect, true)
@@ -144,11 +149,14 @@ export function encodeKeyRequest(request: KeyRequest): Uint8Array<ArrayBuffer> {
     requireSize('tcbVersion', request.tcbVersion, TCB_SIZE)
     bytes.set(request.tcbVersion, 0x18)
   }
+  if (launchMitVector !== undefined) view.setBigUint64(0x20, launchMitVector, true)
   return bytes
 }
 
+/** Takes either size; without a vector that is 0. */
 export function decodeKeyRequest(bytes: Uint8Array): DecodedKeyRequest {
-  requireSize('MSG_KEY_REQ', bytes, KEY_REQUEST_SIZE)
+  const withVector = bytes.length === KEY_REQUEST_SIZE_WITH_VECTOR
+  if (!withVector) requireSize('MSG_KEY_REQ', bytes, KEY_REQUEST_SIZE)
   const view = viewOf(bytes)
   const selection = view.getUint32(0x00, true)
   return {
@@ -158,6 +166,7 @@ export function decodeKeyRequest(bytes: Uint8Array): DecodedKeyRequest {
     vmpl: view.getUint32(0x10, true),
     guestSvn: view.getUint32(0x14, true),
     tcbVersion: copyBytes(bytes, 0x18, 0x20),
+    launchMitVector: withVector ? view.getBigUint64(0x20, true) : 0n,
     reservedBitsSet: selection >>> 3 !== 0 || view.getUint32(0x04, true) !== 0,
   }
 }
