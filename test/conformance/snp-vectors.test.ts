@@ -2,7 +2,6 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import {
   decodeBase64,
-  decodeBase64Url,
   decodeReport,
   decodeSnpAttestRequest,
   decodeTcb,
@@ -13,7 +12,6 @@ import {
   encodeReport,
   encodeTcb,
   hostDataOfCcePolicy,
-  matchDidX509,
   parseThimCertification,
   pemToDer,
   productOfReport,
@@ -27,14 +25,11 @@ import {
 } from '@skerry/guest/wire'
 import { decodeJwt } from 'jose'
 import { describe, expect, it } from 'vitest'
-import { manualClock } from '../../emulator/src/core/index.ts'
-import { createTestContext } from '../../emulator/src/core/test-context.ts'
-import { pathFault } from '../../emulator/src/maa/evidence/certificate-path.ts'
 import { readCertificate } from '../../emulator/src/maa/evidence/certificates.ts'
-import { verifyChain } from '../../emulator/src/maa/evidence/chain.ts'
+import { checkRoot, verifyChain } from '../../emulator/src/maa/evidence/chain.ts'
 import { readReport, verifyReport } from '../../emulator/src/maa/evidence/report.ts'
-import { isVerified, verifyEndorsement } from '../../emulator/src/maa/evidence/uvm.ts'
-import { createMaaService } from '../../emulator/src/maa/index.ts'
+import { AMD_ROOTS, MICROSOFT_UVM_ENDORSER } from '../../emulator/src/maa/evidence/trust.ts'
+import { judgeEndorsements, readEndorsement } from '../../emulator/src/maa/evidence/uvm.ts'
 import { keyIdOf } from '../../emulator/src/maa/signing-key.ts'
 
 /*
@@ -44,20 +39,6 @@ import { keyIdOf } from '../../emulator/src/maa/signing-key.ts'
 const VECTORS = fileURLToPath(new URL('../../../shared/vectors/snp/', import.meta.url))
 const present = existsSync(VECTORS)
 if (!present) console.log('skipped: the SEV-SNP vectors are not beside this checkout (../shared/vectors/snp)')
-
-/** AMD's root keys, SHA-256 of the SubjectPublicKeyInfo. */
-const AMD_ROOTS = {
-  Milan: '9f056bee44377e29308cb5ffa895bdfb62d18881fa6bed8d6f075b0204089cb9',
-  Genoa: '429a69c9422aa258ee4d8db5fcda9c6470ef15f8cd5a9cebd6cbc7d90b863831',
-  Turin: '4f125410563a2ab9a50356f9243f6fe0b6f73de98603f53f90339c70e9d7ad08',
-} as const satisfies Record<SnpProduct, string>
-const TRUSTED_ROOTS = new Set<string>(Object.values(AMD_ROOTS))
-
-/** Who endorses the utility VM of confidential ACI in production. */
-const MICROSOFT = {
-  issuer: 'did:x509:0:sha256:I__iuL25oXEVFdTP_aBLx_eT1RPHbCQ_ECBQfYZpt9s::eku:1.3.6.1.4.1.311.76.59.1.2',
-  feed: 'ContainerPlat-AMD-UVM',
-}
 
 interface Expected {
   readonly product?: SnpProduct
@@ -154,9 +135,9 @@ describe.skipIf(!present).each(withReport)('the report of %s', (folder) => {
 
   it("is verified up to AMD's own root", async () => {
     const product = productOf(folder)
-    const chain = verifyChain(chainOf(folder, product), TRUSTED_ROOTS)
-    expect(chain.checks.filter(({ met }) => !met)).toEqual([])
-    expect(chain.checks.find(({ name }) => name === 'certificates.ark')?.found).toBe(AMD_ROOTS[product])
+    const chain = verifyChain(chainOf(folder, product), readCertificate)
+    expect([...chain.checks, checkRoot(chain, AMD_ROOTS)].filter(({ met }) => !met)).toEqual([])
+    expect(chain.product).toBe(product)
     const { report } = readReport(bytes())
     const checks = await verifyReport(bytes(), report!, chain)
     expect(checks.filter(({ met }) => !met)).toEqual([])
@@ -166,7 +147,7 @@ describe.skipIf(!present).each(withReport)('the report of %s', (folder) => {
   it('is refused once a single signed bit differs', async () => {
     const altered = bytes()
     altered[0xc0]! ^= 1
-    const chain = verifyChain(chainOf(folder, productOf(folder)), TRUSTED_ROOTS)
+    const chain = verifyChain(chainOf(folder, productOf(folder)), readCertificate)
     const checks = await verifyReport(altered, readReport(altered).report!, chain)
     expect(checks.filter(({ met }) => !met).map(({ name }) => name)).toEqual(['report.signature'])
   })
@@ -183,17 +164,28 @@ describe.skipIf(!present).each(withEndorsement)('the UVM endorsement of %s', (fo
     expect(encodeHex(endorsement.launchMeasurement)).toBe(
       encodeHex(decodeReport(bytesOf(folder, 'report.bin')).measurement),
     )
-    const verified = await verifyEndorsement(cose, [MICROSOFT])
-    expect(verified.checks.filter(({ met }) => !met)).toEqual([])
-    expect(isVerified(verified)).toBe(true)
+    const judged = judgeEndorsements(
+      [await readEndorsement(cose)],
+      [MICROSOFT_UVM_ENDORSER],
+      endorsement.launchMeasurement,
+    )
+    expect(judged.checks.filter(({ met }) => !met)).toEqual([])
+    expect(judged.endorsement).toEqual(endorsement)
   })
 })
 
 describe.skipIf(!present)('the hash-envelope endorsement', () => {
   it('verifies as the JSON form does', async () => {
     const cose = bytesOf('11-uvm-transparent-svn104', 'transparent-reference-info.cose')
-    expect(decodeUvmEndorsement(cose)).toMatchObject({ form: 'hashEnvelope', svn: 104, ...MICROSOFT })
-    expect((await verifyEndorsement(cose, [MICROSOFT])).checks.filter(({ met }) => !met)).toEqual([])
+    const endorsement = decodeUvmEndorsement(cose)
+    expect(endorsement).toMatchObject({ form: 'hashEnvelope', svn: 104, ...MICROSOFT_UVM_ENDORSER })
+    const judged = judgeEndorsements(
+      [await readEndorsement(cose)],
+      [MICROSOFT_UVM_ENDORSER],
+      endorsement.launchMeasurement,
+    )
+    expect(judged.checks.filter(({ met }) => !met)).toEqual([])
+    expect(judged.endorsement).toEqual(endorsement)
   })
 })
 
@@ -236,80 +228,5 @@ describe.skipIf(!present)('host data, THIM and claims', () => {
     for (const { kid, x5c } of own) {
       expect(keyIdOf(readCertificate(decodeBase64(x5c[0]!)).publicKey)).toBe(kid)
     }
-  })
-})
-
-interface DidCase {
-  readonly id: string
-  readonly input: { readonly did: string; readonly chain: readonly string[] | string }
-  readonly output: { readonly document?: unknown; readonly error?: string }
-}
-
-/** Name constraints are not evaluated: no chain of an endorsement has any. */
-const NOT_COVERED = ['san-outside-permitted-subtree-is-rejected']
-
-const didCases = (): DidCase[] => {
-  if (!present) return []
-  const file = JSON.parse(textOf('14-didx509', 'test-vectors-a.json')) as DidCase[] | Record<string, DidCase[]>
-  const cases = Array.isArray(file) ? file : Object.values(file)[0]!
-  return cases.filter(({ id }) => !NOT_COVERED.includes(id))
-}
-
-describe.skipIf(!present)('did:x509', () => {
-  it.each(didCases().map(({ id, input, output }) => [id, input, output] as const))('%s', async (_, input, output) => {
-    const chain = typeof input.chain === 'string' ? input.chain.split(',') : input.chain
-    const ders = chain.map((text) => decodeBase64Url(text))
-    const fault = await matchDidX509(input.did, ders).then(
-      () => pathFault(ders.map(readCertificate)),
-      (error: unknown) => String(error),
-    )
-    if (output.error === undefined) expect(fault).toBeUndefined()
-    else expect(fault).toBeTypeOf('string')
-  })
-})
-
-describe.skipIf(!present)('a provider that trusts AMD and Microsoft', () => {
-  const FOLDER = '02-maa-request-milan-v3-svn103'
-  const provider = (at: string | number) => {
-    const world = createTestContext({ clock: manualClock(at) })
-    world.use(
-      createMaaService(world.ctx, {
-        // Nothing of a virtual processor is trusted here, and so none is asked.
-        psp: undefined as never,
-        trust: { arkSpkiSha256: [...TRUSTED_ROOTS], uvm: [MICROSOFT] },
-      }),
-    )
-    const url = 'https://sharedeus2.eus2.attest.azure.net/attest/SevSnpVM?api-version=2020-10-01'
-    return { world, post: (body: string) => world.fetch(new Request(url, { method: 'POST', body })) }
-  }
-
-  it('attests the verbatim request of a real sidecar at its own date', async () => {
-    const signedAt = decodeUvmEndorsement(bytesOf(FOLDER, 'uvm-reference-info.cose')).signedAt!
-    const { post } = provider((signedAt + 24 * 3600) * 1000)
-    const response = await post(textOf(FOLDER, 'request.json'))
-    expect(response.status).toBe(200)
-    const claims = decodeJwt(((await response.json()) as { token: string }).token)
-    expect(claims).toMatchObject({
-      nonce: '13202930541250959283',
-      'x-ms-compliance-status': 'azure-compliant-uvm',
-      'x-ms-sevsnpvm-hostdata': expectedOf(FOLDER).host_data,
-      'x-ms-sevsnpvm-uvm-endorsement': expectedOf(FOLDER).uvm?.payload,
-      'x-ms-runtime': JSON.parse(textOf(FOLDER, 'runtime-data.bin')),
-    })
-  })
-
-  it('refuses it when a byte of the runtime data differs', async () => {
-    const { world, post } = provider('2025-12-01T00:00:00Z')
-    const request = JSON.parse(textOf(FOLDER, 'request.json')) as { runtimeData: { data: string } }
-    const data = Buffer.from(`${Buffer.from(request.runtimeData.data, 'base64url')} `).toString('base64url')
-    const response = await post(
-      JSON.stringify({ ...request, nonce: undefined, runtimeData: { ...request.runtimeData, data } }),
-    )
-    expect(response.status).toBe(400)
-    const unmet = world.ctx.journal
-      .records()
-      .at(-1)
-      ?.conditions?.filter(({ met }) => !met)
-    expect(unmet?.map(({ name }) => name)).toEqual(['report.reportData'])
   })
 })

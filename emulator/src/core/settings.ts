@@ -19,6 +19,32 @@ export interface Settings {
   readonly authorityCheck: 'atRelease' | 'atCreation'
   /** Where Event Grid's events of vaults are posted; absent: nowhere. */
   readonly eventWebhook?: string
+  /**
+   * After how long the attestation service signs with a new key (`P90D`, `90d`); at least an hour. Absent: only when it is
+   * asked to. Azure's schedule is not known, and clients that read its keys once are not to meet a new one by surprise.
+   */
+  readonly signingKeyLifetime?: string
+  readonly attestation: AttestationSettings
+}
+
+/** Whose processors Azure Attestation believes here, and whose word on utility VM images. */
+export interface AttestationSettings {
+  /**
+   * `emulator`: this instance's virtual processors and their endorser. `amd`: processors under AMD's own root keys, and
+   * nothing of the emulator, so that evidence of production hosts verifies and none that was made here. `both`.
+   */
+  readonly trust: 'emulator' | 'amd' | 'both'
+  /** Endorsers of images beside the emulator's own. */
+  readonly endorsers: readonly UvmEndorser[]
+}
+
+/** Who may endorse a utility VM image, and under which feed. */
+export interface UvmEndorser {
+  /** did:x509. */
+  readonly issuer: string
+  readonly feed: string
+  /** The least security version that is taken. Absent: any. */
+  readonly minimumSvn?: number
 }
 
 /**
@@ -45,6 +71,7 @@ export interface ReleasePolicySettings extends Required<EvaluationSettings> {
 export const DEFAULT_SETTINGS: Settings = {
   authorities: [],
   authorityCheck: 'atRelease',
+  attestation: { trust: 'emulator', endorsers: [] },
   releasePolicy: {
     operators: 'all',
     nesting: 'allowed',

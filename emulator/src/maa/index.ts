@@ -1,27 +1,37 @@
 import type { EmulatorContext, Service } from '../core/index.ts'
+import { createTokenVerifier, type TokenVerifier } from '../entra/index.ts'
 import type { VirtualProcessor } from '../psp/types.ts'
+import { type Authorizer, createAuthorizer } from '../rbac/index.ts'
+import { createGate } from './caller.ts'
 import { createEvidenceVerifier, type EvidenceTrust } from './evidence/verifier.ts'
+import type { EvidenceKind } from './evidence-kind.ts'
 import { attestationRoutes } from './routes.ts'
+import { serviceEvidence } from './service-evidence.ts'
+import { sevSnpKind } from './snp.ts'
 
 export interface MaaOptions {
-  /** Whose root and whose utility VM are trusted. */
-  readonly psp: Pick<VirtualProcessor, 'arkSpkiSha256' | 'uvm'>
+  /** Whose root and whose utility VM are trusted, and where the service itself runs. */
+  readonly psp: Pick<VirtualProcessor, 'arkSpkiSha256' | 'uvm' | 'launch' | 'thim'>
   /** Trust of another kind instead, such as AMD's own roots. */
   readonly trust?: EvidenceTrust
+  /** Who administrators are and what they may; absent: as Entra and Resource Manager of this emulator say. */
+  readonly tokens?: TokenVerifier
+  readonly authorizer?: Authorizer
 }
 
 /**
- * Azure Attestation for SEV-SNP: verifies evidence and issues tokens. A provider answers when ARM holds it or when it is
- * one of the shared ones; its issuer is `https://` and the host name asked.
+ * Azure Attestation: verifies evidence, applies the policy of the provider and issues tokens. A provider answers when
+ * ARM holds it or when it is one of the shared ones; its issuer is `https://` and the host name asked.
  */
 export function createMaaService(ctx: EmulatorContext, options: MaaOptions): Service {
+  const { psp, tokens = createTokenVerifier(ctx), authorizer = createAuthorizer(ctx) } = options
   let verifier: Promise<ReturnType<typeof createEvidenceVerifier>> | undefined
   const trust = async (): Promise<EvidenceTrust> => {
     if (options.trust !== undefined) return options.trust
-    const { psp } = options
     const [ark, issuer] = await Promise.all([psp.arkSpkiSha256(), psp.uvm.issuer()])
     return { arkSpkiSha256: [ark], uvm: [{ issuer, feed: psp.uvm.feed }] }
   }
+  // Asked for when the first evidence comes in: what is trusted is made then, not at start.
   const verifierOnce = () => {
     // A failure is not kept: the next request tries again.
     verifier ??= trust().then(createEvidenceVerifier)
@@ -30,9 +40,14 @@ export function createMaaService(ctx: EmulatorContext, options: MaaOptions): Ser
     })
     return verifier
   }
-  const app = attestationRoutes(ctx, verifierOnce)
+  const kinds = [sevSnpKind(verifierOnce)] as readonly EvidenceKind[]
+  const gate = createGate(ctx, { tokens, authorizer })
+  const app = attestationRoutes(ctx, { kinds, gate, evidence: serviceEvidence(psp) })
   return { name: 'maa', hosts: ['*.attest.azure.net'], handle: (request) => app.fetch(request) }
 }
 
 export type { EvidenceTrust } from './evidence/verifier.ts'
+export { rollSigningKey } from './key-ring.ts'
+export { registerSigners } from './policies/signers.ts'
+export { forgetProvider } from './policies/state.ts'
 export { sharedProviderHosts } from './providers.ts'

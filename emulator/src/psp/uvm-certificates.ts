@@ -1,4 +1,4 @@
-import { createPublicKey, type KeyObject } from 'node:crypto'
+import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { buildCertificate } from '../x509/certificate.ts'
 import {
   authorityKeyIdentifier,
@@ -19,6 +19,7 @@ export const UVM_ENDORSEMENT_EKU = '1.3.6.1.4.1.32473.8.1'
 
 const ORGANIZATION = 'Skerry emulator, not Microsoft Azure'
 const YEAR_MS = 365.25 * 24 * 3600 * 1000
+const LEAF_AGE_YEARS = 1
 
 export interface UvmKeys {
   readonly root: KeyObject
@@ -76,7 +77,7 @@ export function buildUvmChain(
       serial: serials[2],
       subject: names.leaf,
       issuer: names.issuing,
-      ...validity(now, 1, 10),
+      ...validity(now, LEAF_AGE_YEARS, 10),
       publicKey: publicKeys.leaf,
       extensions: [
         keyUsage('digitalSignature'),
@@ -101,4 +102,9 @@ function subject(commonName: string) {
 function validity(now: number, ageYears: number, years: number) {
   const notBefore = Math.floor((now - ageYears * YEAR_MS) / 1000) * 1000
   return { notBefore: new Date(notBefore), notAfter: new Date(notBefore + years * YEAR_MS) }
+}
+
+/** When that leaf was made, milliseconds since the epoch: then its whole chain is valid. */
+export function uvmSigningTime(leafDer: Uint8Array): number {
+  return new X509Certificate(leafDer).validFromDate.getTime() + LEAF_AGE_YEARS * YEAR_MS
 }

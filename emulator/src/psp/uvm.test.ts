@@ -86,4 +86,18 @@ describe('the endorsement of the utility VM', () => {
       expect(certificate.validToDate.getTime() / 1000).toBeGreaterThan(signedAt!)
     }
   })
+
+  it('comes in the hash-envelope form as well, with the same statement', async () => {
+    const envelope = await uvm.transparentEndorsement()
+    const { launchMeasurement, feed, issuer } = decodeUvmEndorsement(cose)
+    expect(decodeUvmEndorsement(envelope)).toMatchObject({
+      form: 'hashEnvelope',
+      svn: 104,
+      launchMeasurement,
+      feed,
+      issuer,
+      payload: uvm.launchMeasurement,
+    })
+    expect(verifiesIndependently(envelope)).toBe(true)
+  })
 })

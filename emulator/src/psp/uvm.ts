@@ -7,14 +7,16 @@ import {
   encodeHex,
   encodeSigStructure,
   encodeUvmEndorsement,
+  encodeUvmHashEnvelopeHeader,
   encodeUvmPayload,
   encodeUvmProtectedHeader,
   pemToDer,
+  type UvmProtectedHeader,
 } from '@skerry/guest/wire'
-import { type EmulatorContext, epochSeconds } from '../core/index.ts'
+import type { EmulatorContext } from '../core/index.ts'
 import { memo } from './memo.ts'
 import type { UvmIdentity } from './types.ts'
-import { buildUvmChain, UVM_ENDORSEMENT_EKU } from './uvm-certificates.ts'
+import { buildUvmChain, UVM_ENDORSEMENT_EKU, uvmSigningTime } from './uvm-certificates.ts'
 
 /** The feed under which Azure endorses the utility VM of confidential container groups. */
 const UVM_FEED = 'ContainerPlat-AMD-UVM'
@@ -56,31 +58,47 @@ export function createEndorser(ctx: EmulatorContext): UvmIdentity {
     return `did:x509:0:sha256:${fingerprint}::eku:${UVM_ENDORSEMENT_EKU}`
   })
 
-  const endorsement = memo(async () => {
-    const x5chain = await chain()
-    const leafSha256 = new Uint8Array(createHash('sha256').update(x5chain[0]!).digest())
-    const bound = [leafSha256, LAUNCH_MEASUREMENT].map((digest) => encodeHex(digest.subarray(0, 8))).join('-')
-    const name = `uvm-endorsement-v${UVM_SVN}-${bound}.base64`
-    const kept = await ctx.keys.file(name, async () => {
-      const protectedBytes = encodeUvmProtectedHeader({
-        alg: COSE_ALG_PS384,
-        x5chain,
-        leafSha256,
-        issuer: await issuer(),
-        feed: UVM_FEED,
-        signedAt: epochSeconds(ctx.clock),
+  /** Kept under a name that changes with the certificates and the image. */
+  const signed = (kind: string, statement: (header: UvmProtectedHeader) => Statement) =>
+    memo(async () => {
+      const x5chain = await chain()
+      const leafSha256 = new Uint8Array(createHash('sha256').update(x5chain[0]!).digest())
+      const bound = [leafSha256, LAUNCH_MEASUREMENT].map((digest) => encodeHex(digest.subarray(0, 8))).join('-')
+      const kept = await ctx.keys.file(`${kind}-v${UVM_SVN}-${bound}.base64`, async () => {
+        const { protectedBytes, payload } = statement({
+          alg: COSE_ALG_PS384,
+          x5chain,
+          leafSha256,
+          issuer: await issuer(),
+          feed: UVM_FEED,
+          // Not the clock: the certificates are kept, and may have been made at another instance's time.
+          signedAt: Math.floor(uvmSigningTime(x5chain[0]!) / 1000),
+        })
+        const { leaf } = await keys()
+        const signature = sign('sha384', encodeSigStructure(protectedBytes, payload), {
+          key: leaf,
+          padding: constants.RSA_PKCS1_PSS_PADDING,
+          saltLength: 48,
+        })
+        return encodeBase64(encodeUvmEndorsement({ protectedBytes, payload, signature: new Uint8Array(signature) }))
       })
-      const payload = encodeUvmPayload({ launchMeasurement: LAUNCH_MEASUREMENT, svn: UVM_SVN })
-      const { leaf } = await keys()
-      const signature = sign('sha384', encodeSigStructure(protectedBytes, payload), {
-        key: leaf,
-        padding: constants.RSA_PKCS1_PSS_PADDING,
-        saltLength: 48,
-      })
-      return encodeBase64(encodeUvmEndorsement({ protectedBytes, payload, signature: new Uint8Array(signature) }))
+      return decodeBase64(kept)
     })
-    return decodeBase64(kept)
-  })
 
-  return { feed: UVM_FEED, launchMeasurement: LAUNCH_MEASUREMENT, issuer, endorsement }
+  const endorsement = signed('uvm-endorsement', (header) => ({
+    protectedBytes: encodeUvmProtectedHeader(header),
+    payload: encodeUvmPayload({ launchMeasurement: LAUNCH_MEASUREMENT, svn: UVM_SVN }),
+  }))
+  const transparentEndorsement = signed('uvm-hash-envelope', (header) => ({
+    protectedBytes: encodeUvmHashEnvelopeHeader({ ...header, svn: UVM_SVN }),
+    payload: LAUNCH_MEASUREMENT,
+  }))
+
+  return { feed: UVM_FEED, launchMeasurement: LAUNCH_MEASUREMENT, issuer, endorsement, transparentEndorsement }
+}
+
+/** What is signed. */
+interface Statement {
+  readonly protectedBytes: Uint8Array
+  readonly payload: Uint8Array
 }

@@ -6,7 +6,17 @@ export * from './bytes.ts'
 export * from './cce-policy.ts'
 export { certificateNames } from './certificate.ts'
 export * from './certificate-table.ts'
+export {
+  COSE_ALGORITHMS,
+  type CoseAlgorithm,
+  type CoseSign1,
+  coseAlgorithm,
+  decodeCoseSign1,
+  encodeCoseSign1,
+  encodeSigStructure,
+} from './cose-sign1.ts'
 export * from './did-x509.ts'
+export * from './did-x509-document.ts'
 export * from './errors.ts'
 export * from './guest-message.ts'
 export * from './guest-policy.ts'

@@ -1,12 +1,21 @@
-import { decode, encode, Tagged } from 'cborg'
 import { decodeUtf8, encodeHex, encodeUtf8 } from './bytes.ts'
+import {
+  COSE_HEADER,
+  type CoseSign1,
+  decodeCoseSign1,
+  encodeCbor,
+  encodeCoseSign1,
+  epochOf,
+  epochTagged,
+  requireMap,
+} from './cose-sign1.ts'
 import { WireError } from './errors.ts'
 import { type JsonObject, requireObject } from './json.ts'
 
 /**
  * UVM endorsements: COSE_Sign1 statements about the launch measurement of Azure's utility VM.
- * Sources: RFC 9052 (COSE), RFC 9360 (x5chain), RFC 9597 (CWT claims in headers), RFC 9054 and
- * draft-ietf-cose-hash-envelope; Microsoft "Confidential ACI scheme".
+ * Sources: RFC 9597 (CWT claims in headers), RFC 9054 and draft-ietf-cose-hash-envelope; Microsoft "Confidential ACI
+ * scheme".
  */
 export interface UvmEndorsement {
   /** `json`: the payload is JSON. `hashEnvelope`: the payload is the 48-byte measurement itself. */
@@ -21,6 +30,8 @@ export interface UvmEndorsement {
   readonly launchMeasurement: Uint8Array
   /** DER, leaf first. */
   readonly x5chain: readonly Uint8Array[]
+  /** Digest of the leaf, where the header names one. */
+  readonly x5t?: CoseSign1['x5t']
   /** COSE algorithm number: -38 is PS384. */
   readonly alg: number
   /** When it was signed, seconds since the epoch, if the headers say so. */
@@ -35,38 +46,36 @@ export interface UvmEndorsement {
 
 export const COSE_ALG_PS384 = -38
 
-const COSE_SIGN1_TAG = 18
-const EPOCH_TAG = 1
-const HEADER = { alg: 1, contentType: 3, cwtClaims: 15, x5chain: 33, x5t: 34, payloadHashAlg: 258 } as const
+/** COSE number of SHA-384: a launch measurement is one, so the envelope's payload is a digest already. */
+const HASH_SHA384 = -43
 const CWT = { iss: 1, sub: 2, iat: 6 } as const
 const MEASUREMENT_SIZE = 48
 const CODE = 'ERR_UVM_ENDORSEMENT'
-
-const DECODE_OPTIONS = {
-  useMaps: true,
-  rejectDuplicateMapKeys: true,
-  tags: Tagged.preserve(EPOCH_TAG, COSE_SIGN1_TAG),
-}
+const CLAIM = {
+  measurement: 'x-ms-sevsnpvm-launchmeasurement',
+  svn: 'x-ms-sevsnpvm-guestsvn',
+  svnInt: 'x-ms-sevsnpvm-guestsvn-int',
+} as const
 
 /**
  * Reads both forms. Verifies nothing: signature, chain and issuer are the caller's to check (`encodeSigStructure`,
- * `matchDidX509`).
+ * `matchDidX509`). Of the unprotected header nothing is taken: an RFC 3161 `timestamp` or a ledger's receipts (394) there
+ * are covered by no signature of the endorser's, anybody could take them away, and no decision needs them, since the dates
+ * of an endorser's certificates are compared with the signing time of the protected header.
  * @throws WireError `ERR_UVM_ENDORSEMENT` (`at` names the header or member)
  */
 export function decodeUvmEndorsement(cose: Uint8Array): UvmEndorsement {
-  const { protectedBytes, payload, signature } = decodeSign1(cose)
-  const headers = requireMap(decodeCbor(protectedBytes, 'protected'), 'protected')
-  const alg = headers.get(HEADER.alg)
-  if (typeof alg !== 'number') throw new WireError(CODE, 'the protected header has no algorithm number', 'protected.1')
-  const common = { x5chain: decodeChain(headers.get(HEADER.x5chain)), alg, protectedBytes, payload, signature }
-  return headers.has(HEADER.payloadHashAlg)
-    ? { ...common, ...hashEnvelope(headers, payload) }
-    : { ...common, ...jsonForm(headers, payload) }
-}
-
-/** What a COSE_Sign1 signature covers: Sig_structure with empty external data (RFC 9052 section 4.4). */
-export function encodeSigStructure(protectedBytes: Uint8Array, payload: Uint8Array): Uint8Array<ArrayBuffer> {
-  return encodeCbor(['Signature1', protectedBytes, new Uint8Array(0), payload])
+  const { protectedHeader, unprotectedHeader, ...message } = decodeCoseSign1(cose, CODE)
+  const envelope = protectedHeader.has(COSE_HEADER.payloadHashAlg)
+  for (const label of [COSE_HEADER.payloadHashAlg, COSE_HEADER.preimageContentType, COSE_HEADER.payloadLocation]) {
+    if (unprotectedHeader.has(label)) {
+      throw new WireError(CODE, `header ${label} must be protected`, `unprotected.${label}`)
+    }
+  }
+  return {
+    ...message,
+    ...(envelope ? hashEnvelope(protectedHeader, message.payload) : jsonForm(protectedHeader, message.payload)),
+  }
 }
 
 export interface UvmProtectedHeader {
@@ -84,13 +93,34 @@ export interface UvmProtectedHeader {
 /** The protected header of the JSON form, as bytes to be signed. */
 export function encodeUvmProtectedHeader(header: UvmProtectedHeader): Uint8Array<ArrayBuffer> {
   const map = new Map<number | string, unknown>([
-    [HEADER.alg, header.alg],
-    [HEADER.contentType, 'application/json'],
-    [HEADER.x5chain, [...header.x5chain]],
-    [HEADER.x5t, [-16, header.leafSha256]],
+    [COSE_HEADER.alg, header.alg],
+    [COSE_HEADER.contentType, 'application/json'],
+    [COSE_HEADER.x5chain, [...header.x5chain]],
+    [COSE_HEADER.x5t, [-16, header.leafSha256]],
     ['iss', header.issuer],
     ['feed', header.feed],
-    ['signingtime', new Tagged(EPOCH_TAG, header.signedAt)],
+    ['signingtime', epochTagged(header.signedAt)],
+  ])
+  return encodeCbor(map)
+}
+
+/** The protected header of the hash envelope, as bytes to be signed; the payload is the bare launch measurement. */
+export function encodeUvmHashEnvelopeHeader(
+  header: UvmProtectedHeader & { readonly svn: number },
+): Uint8Array<ArrayBuffer> {
+  const claims = new Map<number | string, unknown>([
+    [CWT.iss, header.issuer],
+    [CWT.sub, header.feed],
+    [CWT.iat, epochTagged(header.signedAt)],
+    ['svn', header.svn],
+  ])
+  const map = new Map<number, unknown>([
+    [COSE_HEADER.alg, header.alg],
+    [COSE_HEADER.cwtClaims, claims],
+    [COSE_HEADER.x5chain, [...header.x5chain]],
+    [COSE_HEADER.x5t, [-16, header.leafSha256]],
+    [COSE_HEADER.payloadHashAlg, HASH_SHA384],
+    [COSE_HEADER.preimageContentType, 'application/octet-stream'],
   ])
   return encodeCbor(map)
 }
@@ -99,9 +129,9 @@ export function encodeUvmProtectedHeader(header: UvmProtectedHeader): Uint8Array
 export function encodeUvmPayload(payload: { launchMeasurement: Uint8Array; svn: number }): Uint8Array<ArrayBuffer> {
   return encodeUtf8(
     JSON.stringify({
-      'x-ms-sevsnpvm-guestsvn': String(payload.svn),
-      'x-ms-sevsnpvm-guestsvn-int': payload.svn,
-      'x-ms-sevsnpvm-launchmeasurement': encodeHex(payload.launchMeasurement),
+      [CLAIM.svn]: String(payload.svn),
+      [CLAIM.svnInt]: payload.svn,
+      [CLAIM.measurement]: encodeHex(payload.launchMeasurement),
     }),
   )
 }
@@ -112,26 +142,14 @@ export function encodeUvmEndorsement(parts: {
   payload: Uint8Array
   signature: Uint8Array
 }): Uint8Array<ArrayBuffer> {
-  const message = new Tagged(COSE_SIGN1_TAG, [parts.protectedBytes, new Map(), parts.payload, parts.signature])
-  return encodeCbor(message)
+  return encodeCoseSign1(parts)
 }
 
-function decodeSign1(cose: Uint8Array) {
-  const message = decodeCbor(cose, 'COSE_Sign1')
-  if (!(message instanceof Tagged) || message.tag !== COSE_SIGN1_TAG || !Array.isArray(message.value)) {
-    throw new WireError(CODE, 'not a tagged COSE_Sign1 (CBOR tag 18)')
+function jsonForm(headers: ReadonlyMap<unknown, unknown>, payload: Uint8Array) {
+  const contentType = headers.get(COSE_HEADER.contentType)
+  if (contentType !== 'application/json') {
+    throw new WireError(CODE, 'the content type is not application/json', 'protected.3')
   }
-  const [protectedBytes, unprotected, payload, signature, ...rest] = message.value as unknown[]
-  if (!(unprotected instanceof Map) || rest.length > 0)
-    throw new WireError(CODE, 'a COSE_Sign1 has four members', 'COSE_Sign1')
-  return {
-    protectedBytes: requireBytes(protectedBytes, 'protected'),
-    payload: requireBytes(payload, 'payload'),
-    signature: requireBytes(signature, 'signature'),
-  }
-}
-
-function jsonForm(headers: Map<unknown, unknown>, payload: Uint8Array) {
   let parsed: unknown
   try {
     parsed = JSON.parse(decodeUtf8(payload))
@@ -139,17 +157,21 @@ function jsonForm(headers: Map<unknown, unknown>, payload: Uint8Array) {
     throw new WireError(CODE, 'the payload is not JSON', 'payload', { cause })
   }
   const payloadJson = requireObject(parsed, CODE, '')
-  const measurement = payloadJson['x-ms-sevsnpvm-launchmeasurement']
+  const measurement = payloadJson[CLAIM.measurement]
   if (typeof measurement !== 'string' || !/^[0-9a-f]{96}$/.test(measurement)) {
     throw new WireError(
       CODE,
       'the endorsed launch measurement must be 96 lower-case hexadecimal digits',
-      'payload.x-ms-sevsnpvm-launchmeasurement',
+      `payload.${CLAIM.measurement}`,
     )
   }
-  const svn = payloadJson['x-ms-sevsnpvm-guestsvn']
-  if (typeof svn !== 'string' || !/^[0-9]+$/.test(svn)) {
-    throw new WireError(CODE, 'the SVN must be a string of decimal digits', 'payload.x-ms-sevsnpvm-guestsvn')
+  const svn = payloadJson[CLAIM.svn]
+  if (typeof svn !== 'string' || !/^[0-9]{1,15}$/.test(svn)) {
+    throw new WireError(CODE, 'the SVN must be a string of decimal digits', `payload.${CLAIM.svn}`)
+  }
+  const svnInt = payloadJson[CLAIM.svnInt]
+  if (svnInt !== undefined && svnInt !== Number(svn)) {
+    throw new WireError(CODE, 'the SVN as an integer must be the one of the text', `payload.${CLAIM.svnInt}`)
   }
   return {
     form: 'json',
@@ -162,10 +184,17 @@ function jsonForm(headers: Map<unknown, unknown>, payload: Uint8Array) {
   } as const
 }
 
-function hashEnvelope(headers: Map<unknown, unknown>, payload: Uint8Array) {
-  const claims = requireMap(headers.get(HEADER.cwtClaims), 'protected.15')
+function hashEnvelope(headers: ReadonlyMap<unknown, unknown>, payload: Uint8Array) {
+  if (headers.get(COSE_HEADER.payloadHashAlg) !== HASH_SHA384) {
+    throw new WireError(CODE, 'the hash of a launch measurement is SHA-384 (-43)', 'protected.258')
+  }
+  // draft-ietf-cose-hash-envelope: the content type of the payload gives way to that of its preimage.
+  if (headers.has(COSE_HEADER.contentType)) {
+    throw new WireError(CODE, 'a hash envelope has no content type of its own', 'protected.3')
+  }
+  const claims = requireMap(headers.get(COSE_HEADER.cwtClaims), 'protected.15', CODE)
   const svn = claims.get('svn')
-  if (typeof svn !== 'number' || !Number.isSafeInteger(svn)) {
+  if (typeof svn !== 'number' || !Number.isSafeInteger(svn) || svn < 0) {
     throw new WireError(CODE, 'the CWT claims hold no integer svn', 'protected.15.svn')
   }
   if (payload.length !== MEASUREMENT_SIZE) {
@@ -186,37 +215,8 @@ function hashEnvelope(headers: Map<unknown, unknown>, payload: Uint8Array) {
 }
 
 function signedAt(value: unknown): { signedAt?: number } {
-  const seconds = value instanceof Tagged && value.tag === EPOCH_TAG ? value.value : value
-  return typeof seconds === 'number' ? { signedAt: seconds } : {}
-}
-
-/** RFC 9360: one byte string, or an array of at least two. */
-function decodeChain(value: unknown): Uint8Array[] {
-  const items = Array.isArray(value) ? value : [value]
-  return items.map((item, index) => requireBytes(item, `protected.33[${index}]`))
-}
-
-/** The library's bytes may be a view into a buffer of its own: these are a plain copy. */
-function encodeCbor(value: unknown): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(encode(value))
-}
-
-function decodeCbor(bytes: Uint8Array, at: string): unknown {
-  try {
-    return decode(bytes, DECODE_OPTIONS)
-  } catch (cause) {
-    throw new WireError(CODE, `${at} is not CBOR`, at, { cause })
-  }
-}
-
-function requireMap(value: unknown, at: string): Map<unknown, unknown> {
-  if (value instanceof Map) return value
-  throw new WireError(CODE, `${at} must be a map`, at)
-}
-
-function requireBytes(value: unknown, at: string): Uint8Array {
-  if (value instanceof Uint8Array) return value
-  throw new WireError(CODE, `${at} must be a byte string`, at)
+  const seconds = epochOf(value)
+  return seconds === undefined ? {} : { signedAt: seconds }
 }
 
 function requireHeaderText(value: unknown, at: string): string {

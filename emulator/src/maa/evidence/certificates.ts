@@ -9,6 +9,8 @@ export interface ParsedCertificate {
   readonly x509: X509Certificate
   readonly commonName: string
   readonly publicKey: KeyObject
+  /** The same certificate field by field, read when first asked for. Throws when an inner field is malformed. */
+  readonly asn1: () => Certificate
 }
 
 /**
@@ -22,7 +24,12 @@ export function readCertificate(der: Uint8Array): ParsedCertificate {
   // Node gives undefined, against its types, for an empty subject.
   const subject: string | undefined = x509.subject
   const commonName = subject?.match(/^CN=(.*)$/m)?.[1] ?? ''
-  return { der, x509, commonName, publicKey: x509.publicKey }
+  let parsed: Certificate | undefined
+  const asn1 = () => {
+    parsed ??= AsnConvert.parse(der as Uint8Array<ArrayBuffer>, Certificate)
+    return parsed
+  }
+  return { der, x509, commonName, publicKey: x509.publicKey, asn1 }
 }
 
 /** SHA-256 of the SubjectPublicKeyInfo (DER), lower-case hex: what is pinned, whatever the certificate around it. */
@@ -39,10 +46,7 @@ export function namesIssuer(certificate: ParsedCertificate, issuer: ParsedCertif
 
 /** Signed with RSASSA-PSS, SHA-384, MGF1 SHA-384 and a salt of 48 bytes: AMD's profile and nothing else. */
 export function isSignedByAmdProfile(certificate: ParsedCertificate, issuer: ParsedCertificate): boolean {
-  const { tbsCertificateRaw, signatureAlgorithm, signatureValue } = AsnConvert.parse(
-    certificate.der as Uint8Array<ArrayBuffer>,
-    Certificate,
-  )
+  const { tbsCertificateRaw, signatureAlgorithm, signatureValue } = certificate.asn1()
   if (signatureAlgorithm.algorithm !== '1.2.840.113549.1.1.10' || tbsCertificateRaw === undefined) return false
   if (issuer.publicKey.asymmetricKeyType !== 'rsa') return false
   const key = { key: issuer.publicKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 48 }

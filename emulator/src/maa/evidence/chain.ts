@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import {
   decodeVcekExtensions,
   pemToDer,
@@ -6,14 +7,8 @@ import {
   type VcekExtensions,
   WireError,
 } from '@skerry/guest/wire'
-import {
-  isSignedByAmdProfile,
-  namesIssuer,
-  type ParsedCertificate,
-  readCertificate,
-  spkiSha256,
-} from './certificates.ts'
-import { allMet, type Check, check, malformed } from './check.ts'
+import { isSignedByAmdProfile, namesIssuer, type ParsedCertificate, spkiSha256 } from './certificates.ts'
+import { type Check, check, malformed } from './check.ts'
 
 /*
  * The chain of a report's signing key: VCEK (or VLEK), ASK (or ASVK), ARK.
@@ -21,9 +16,8 @@ import { allMet, type Check, check, malformed } from './check.ts'
  */
 
 export interface EndorsementChain {
-  /** Every check but the dates, which depend on when one looks. */
+  /** Every check but those of root and dates, which depend on who looks and when. */
   readonly checks: readonly Check[]
-  readonly trusted: boolean
   /** Leaf, intermediate, root; empty when the text holds no such chain. */
   readonly certificates: readonly ParsedCertificate[]
   /** By the common name of the leaf. */
@@ -37,8 +31,15 @@ export interface EndorsementChain {
 const WANTED_CHAIN = 'three certificates in PEM: VCEK, ASK, ARK'
 const CHAIN_HINT = 'send vcekCert and certificateChain of THIM one after the other (vcekCert ends in a newline)'
 
-/** Verifies a chain up to one of the trusted roots (SHA-256 of their SubjectPublicKeyInfo, lower-case hex). */
-export function verifyChain(pemText: string, trustedArkSpkiSha256: ReadonlySet<string>): EndorsementChain {
+/** A root key, and the product whose chains it may stand under. */
+export interface TrustedRoot {
+  readonly product: SnpProduct
+  /** SHA-256 of the ARK's SubjectPublicKeyInfo (DER), lower-case hex. */
+  readonly arkSpkiSha256: string
+}
+
+/** Verifies a chain up to its own root, whoever that is (`checkRoot`). */
+export function verifyChain(pemText: string, read: (der: Uint8Array) => ParsedCertificate): EndorsementChain {
   let certificates: ParsedCertificate[]
   let extensions: VcekExtensions
   try {
@@ -46,7 +47,7 @@ export function verifyChain(pemText: string, trustedArkSpkiSha256: ReadonlySet<s
     if (ders.length !== 3)
       return broken(check('certificates', WANTED_CHAIN, `${ders.length} certificates`, false, CHAIN_HINT))
     extensions = decodeVcekExtensions(ders[0]!)
-    certificates = ders.map(readCertificate)
+    certificates = ders.map(read)
   } catch (error) {
     if (error instanceof WireError) return broken(malformed('certificates', WANTED_CHAIN, error, CHAIN_HINT))
     return broken(check('certificates', WANTED_CHAIN, 'a block that is not an X.509 certificate', false, CHAIN_HINT))
@@ -57,20 +58,32 @@ export function verifyChain(pemText: string, trustedArkSpkiSha256: ReadonlySet<s
   const checks = [
     check('certificates', WANTED_CHAIN, WANTED_CHAIN, true, CHAIN_HINT),
     checkNames(leaf, intermediate, root, product, signingKey),
+    checkProfile(extensions, product, signingKey),
     checkAuthorities(leaf, intermediate, root),
     checkSignature('certificates.leafSignature', leaf, intermediate),
     checkSignature('certificates.askSignature', intermediate, root),
     checkSignature('certificates.arkSignature', root, root),
-    checkRoot(root, trustedArkSpkiSha256),
   ]
   return {
     checks,
-    trusted: allMet(checks),
     certificates,
     extensions,
     ...(signingKey !== undefined && { signingKey }),
     ...(product !== undefined && { product }),
   }
+}
+
+/** The root is trusted, and for this product. */
+export function checkRoot({ certificates, product }: EndorsementChain, trusted: readonly TrustedRoot[]): Check {
+  const found = spkiSha256(certificates[2]!.publicKey)
+  const wanted = trusted.filter((root) => product === undefined || root.product === product)
+  return check(
+    'certificates.ark',
+    wanted.map(({ arkSpkiSha256 }) => arkSpkiSha256),
+    found,
+    wanted.some(({ arkSpkiSha256 }) => arkSpkiSha256 === found),
+    'the root key is not one that this provider trusts: an emulator trusts its own processor, Azure trusts AMD',
+  )
 }
 
 /** All three certificates are valid at that time (milliseconds since the epoch). */
@@ -92,7 +105,7 @@ export function checkValidity(chain: EndorsementChain, atMs: number): Check {
 }
 
 function broken(failure: Check): EndorsementChain {
-  return { checks: [failure], trusted: false, certificates: [] }
+  return { checks: [failure], certificates: [] }
 }
 
 function checkNames(
@@ -116,6 +129,32 @@ function checkNames(
   )
 }
 
+/** AMD 57230: what a VCEK or VLEK of that product says of itself. */
+function checkProfile(
+  { productName, structureVersion, hwid, cspId, tcb }: VcekExtensions,
+  product: SnpProduct = 'Milan',
+  signingKey: 'VCEK' | 'VLEK' = 'VCEK',
+): Check {
+  const turin = product === 'Turin'
+  const hwidSize = signingKey === 'VLEK' ? 'absent' : turin ? 8 : 64
+  const wanted = { product, structureVersion: turin ? 1 : 0, hwidSize, cspId: signingKey === 'VLEK', fmc: turin }
+  const found = {
+    product: productOfName(productName) ?? productName,
+    structureVersion,
+    hwidSize: hwid?.length ?? 'absent',
+    cspId: cspId !== undefined,
+    fmc: tcb.fmc !== undefined,
+  }
+  const met = isDeepStrictEqual(found, wanted)
+  return check(
+    'certificates.profile',
+    wanted,
+    found,
+    met,
+    "the leaf's extensions are not those of its kind and product",
+  )
+}
+
 function checkAuthorities(leaf: ParsedCertificate, intermediate: ParsedCertificate, root: ParsedCertificate): Check {
   const found = { leaf: leaf.x509.ca, ask: intermediate.x509.ca, ark: root.x509.ca }
   return check(
@@ -136,16 +175,5 @@ function checkSignature(name: string, certificate: ParsedCertificate, issuer: Pa
     met ? wanted : 'a signature that does not verify',
     met,
     'the certificate was altered or does not belong to this chain; fetch it again from THIM or KDS',
-  )
-}
-
-function checkRoot(root: ParsedCertificate, trusted: ReadonlySet<string>): Check {
-  const found = spkiSha256(root.publicKey)
-  return check(
-    'certificates.ark',
-    [...trusted],
-    found,
-    trusted.has(found),
-    'the root key is not one that this provider trusts: an emulator trusts its own processor, Azure trusts AMD',
   )
 }

@@ -10,12 +10,14 @@ import {
   isZero,
   productOfReport,
   REPORT_SIGNED_SIZE,
+  REPORT_SIZE,
   reportSignature,
   SIGNATURE_ALGO_ECDSA_P384_SHA384,
   type SnpProduct,
   type SnpReport,
   signingKeyOf,
   tcbToHex,
+  type VcekExtensions,
   WireError,
 } from '@skerry/guest/wire'
 import type { EndorsementChain } from './chain.ts'
@@ -50,21 +52,30 @@ export function readReport(bytes: Uint8Array): { report?: SnpReport; checks: Che
         REPORT_HINT,
       ),
       checkGuestPolicy(report),
+      checkKeyInfo(report),
     ],
   }
 }
 
 const REPORT_HINT = 'send the report as the device returned it, without the response header of 32 bytes'
 
-/** The report against its chain: who signed it, for which chip, at which TCB. */
-export async function verifyReport(bytes: Uint8Array, report: SnpReport, chain: EndorsementChain): Promise<Check[]> {
-  const { product } = chain
+/**
+ * The report against its chain: who signed it, for which chip, at which TCB. Without the fields (they are malformed) only
+ * the signature is looked at.
+ */
+export async function verifyReport(
+  bytes: Uint8Array,
+  report: SnpReport | undefined,
+  chain: EndorsementChain,
+): Promise<Check[]> {
+  if (report === undefined) return bytes.length === REPORT_SIZE ? [await checkSignature(bytes, chain)] : []
+  const { product, extensions } = chain
   return [
     checkSigningKey(report, chain),
     ...(product === undefined ? [] : [checkProduct(report, product)]),
     await checkSignature(bytes, chain),
-    ...(chain.extensions?.hwid === undefined ? [] : [checkHwid(report, chain.extensions.hwid)]),
-    ...(product === undefined ? [] : [checkTcb(report, chain, product)]),
+    ...(extensions?.hwid === undefined ? [] : [checkHwid(report, extensions.hwid)]),
+    ...(product === undefined || extensions === undefined ? [] : [checkTcb(report, extensions, product)]),
   ]
 }
 
@@ -75,6 +86,13 @@ function checkGuestPolicy(report: SnpReport): Check {
   } catch (error) {
     return malformed('report.policy', 'a well-formed guest policy', error, REPORT_HINT)
   }
+}
+
+/** Bits 31:5 are reserved. Source: AMD 56860, ATTESTATION_REPORT, KEY_INFO. */
+function checkKeyInfo({ keyInfo }: SnpReport): Check {
+  const reserved = keyInfo >>> 5
+  const found = `0x${keyInfo.toString(16)}`
+  return check('report.keyInfo', 'bits 31:5 zero', found, reserved === 0, REPORT_HINT)
 }
 
 function checkSigningKey(report: SnpReport, chain: EndorsementChain): Check {
@@ -127,12 +145,12 @@ function checkHwid(report: SnpReport, hwid: Uint8Array): Check {
   )
 }
 
-function checkTcb(report: SnpReport, chain: EndorsementChain, product: SnpProduct): Check {
+function checkTcb(report: SnpReport, { tcb }: VcekExtensions, product: SnpProduct): Check {
   const hint =
     'the certificate is for another TCB than the report (tcbm differs from reported_tcb): fetch it from THIM again'
   const wanted = tcbToHex(encodeTcb(decodeTcb(report.reportedTcb, product), product))
   try {
-    const found = tcbToHex(encodeTcb(chain.extensions!.tcb, product))
+    const found = tcbToHex(encodeTcb(tcb, product))
     return check('vcek.tcb', wanted, found, found === wanted, hint)
   } catch (error) {
     return malformed('vcek.tcb', wanted, error, hint)

@@ -17,7 +17,7 @@ const { chain, keys } = make
 const [vcek, ask, ark] = chain
 
 const verify = (change: Partial<DecodedSnpAttestRequest>, atMs = NOW, trust = make.trust) =>
-  createEvidenceVerifier(trust).verify(make.request(change), atMs)
+  createEvidenceVerifier(async () => trust).verify(make.request(change), atMs)
 
 const unmetOf = async (change: Partial<DecodedSnpAttestRequest>, atMs = NOW, trust = make.trust) => {
   const { checks, verified } = await verify(change, atMs, trust)
@@ -89,7 +89,7 @@ describe('SNP evidence', () => {
 
   it('is verified without runtime data, init time data and endorsements, and then says nothing of them', async () => {
     const { runtimeData: _r, initTimeData: _i, ...bare } = make.request({ uvmEndorsements: [] })
-    const evidence = await createEvidenceVerifier(make.trust).verify(bare, NOW)
+    const evidence = await createEvidenceVerifier(async () => make.trust).verify(bare, NOW)
     expect(evidence.verified).toBe(true)
     expect(evidence).not.toHaveProperty('uvm')
     expect(evidence).not.toHaveProperty('runtime')
@@ -189,7 +189,7 @@ describe('each broken alone is named alone', () => {
     ],
     ['report.hostData', 'other init time data', () => ({ initTimeData: { data: encodeUtf8('{}'), dataType: 'JSON' } })],
     ['uvm', 'an endorsement that is not COSE', () => ({ uvmEndorsements: [encodeUtf8('not CBOR')] })],
-    ['uvm.alg', 'an endorsement by another algorithm', () => ({ uvmEndorsements: [make.endorsement({ alg: -37 })] })],
+    ['uvm.alg', 'an endorsement by another algorithm', () => ({ uvmEndorsements: [make.endorsement({ alg: -257 })] })],
     [
       'uvm.signature',
       "one bit of the endorsement's signature",
@@ -221,7 +221,7 @@ describe('each broken alone is named alone', () => {
   })
 
   it('certificates.ark: a chain to a root that is not trusted', async () => {
-    const trust = { ...make.trust, arkSpkiSha256: ['00'.repeat(32)] }
+    const trust = { ...make.trust, roots: [{ product: 'Milan' as const, arkSpkiSha256: '00'.repeat(32) }] }
     expect(await unmetOf({}, NOW, trust)).toEqual(['certificates.ark'])
   })
 
@@ -261,7 +261,7 @@ describe('a verifier', () => {
   })
 
   it('judges dates anew although it keeps the chain', async () => {
-    const verifier = createEvidenceVerifier(make.trust)
+    const verifier = createEvidenceVerifier(async () => make.trust)
     expect((await verifier.verify(make.request(), NOW)).verified).toBe(true)
     expect((await verifier.verify(make.request(), NOW + 10 * YEAR_MS)).verified).toBe(false)
   })

@@ -10,17 +10,14 @@ import {
 } from '@skerry/guest/wire'
 import { DEEPEST_JSON, isNestedDeeper } from '../../core/json-depth.ts'
 import { boundedCache } from './bounded-cache.ts'
-import { checkValidity, type EndorsementChain, verifyChain } from './chain.ts'
+import { type ParsedCertificate, readCertificate } from './certificates.ts'
+import { checkRoot, checkValidity, type EndorsementChain, verifyChain } from './chain.ts'
 import { allMet, type Check, check } from './check.ts'
 import { readReport, verifyReport } from './report.ts'
-import { checkMeasurement, isVerified, type UvmTrust, type VerifiedEndorsement, verifyEndorsement } from './uvm.ts'
+import type { EvidenceTrust } from './trust.ts'
+import { judgeEndorsements, type ReadEndorsement, readEndorsement } from './uvm.ts'
 
-/** What a verifier believes without proof. */
-export interface EvidenceTrust {
-  /** SHA-256 of the SubjectPublicKeyInfo of each trusted ARK, lower-case hex. */
-  readonly arkSpkiSha256: readonly string[]
-  readonly uvm: readonly UvmTrust[]
-}
+export type { EvidenceTrust } from './trust.ts'
 
 export interface Evidence {
   /** Every check that could be made, met or not, in order. */
@@ -46,41 +43,41 @@ const KEPT = 64
 /**
  * Verifies SNP evidence as Azure Attestation does: form, chain, report, bindings, endorsements. All checks are made, so
  * that a refusal can name everything that was wrong.
+ * @param trust asked anew for each piece of evidence
  */
-export function createEvidenceVerifier(trust: EvidenceTrust): EvidenceVerifier {
-  const roots = new Set(trust.arkSpkiSha256)
+export function createEvidenceVerifier(trust: () => Promise<EvidenceTrust>): EvidenceVerifier {
+  const certificates = boundedCache<ParsedCertificate>(KEPT)
+  const read = (der: Uint8Array) => certificates.get(der, () => readCertificate(der))
   const chains = boundedCache<EndorsementChain>(KEPT)
-  const endorsements = boundedCache<Promise<VerifiedEndorsement>>(KEPT)
+  const endorsements = boundedCache<Promise<ReadEndorsement>>(KEPT)
   return {
     async verify(request, atMs) {
+      const { roots, uvm: endorsers } = await trust()
       const { report, checks: formChecks } = readReport(request.report)
-      const chain = chains.get(request.certificateChainPem, () => verifyChain(request.certificateChainPem, roots))
+      const chain = chains.get(request.certificateChainPem, () => verifyChain(request.certificateChainPem, read))
       const checks: Check[] = [...formChecks, ...chain.checks]
-      if (chain.certificates.length > 0) checks.push(checkValidity(chain, atMs))
-      if (report !== undefined && chain.certificates.length > 0) {
+      if (chain.certificates.length > 0) {
+        checks.push(checkRoot(chain, roots), checkValidity(chain, atMs))
         checks.push(...(await verifyReport(request.report, report, chain)))
       }
       const runtime = bind('runtimeData', request.runtimeData)
       const initTime = bind('initTimeData', request.initTimeData)
-      checks.push(...runtime.checks, ...initTime.checks)
+      checks.push(...runtime.checks)
       if (report !== undefined && runtime.digest !== undefined) checks.push(checkReportData(report, runtime.digest))
+      checks.push(...initTime.checks)
       if (report !== undefined && initTime.digest !== undefined) checks.push(checkHostData(report, initTime.digest))
 
-      const verified = await Promise.all(
-        request.uvmEndorsements.map((cose) => endorsements.get(cose, () => verifyEndorsement(cose, trust.uvm))),
+      const readings = await Promise.all(
+        request.uvmEndorsements.map((cose) => endorsements.get(cose, () => readEndorsement(cose))),
       )
-      checks.push(...verified.flatMap((one) => one.checks))
-      const decoded = verified.flatMap(({ endorsement }) => (endorsement === undefined ? [] : [endorsement]))
-      if (report !== undefined && decoded.length > 0) checks.push(checkMeasurement(decoded, report.measurement))
-      const uvm =
-        report &&
-        verified.find((one) => isVerified(one) && checkMeasurement([one.endorsement!], report.measurement).met)
+      const uvm = judgeEndorsements(readings, endorsers, report?.measurement)
+      checks.push(...uvm.checks)
       return {
         checks,
         verified: allMet(checks),
         ...(report !== undefined && { report }),
         ...(chain.product !== undefined && { product: chain.product }),
-        ...(uvm?.endorsement !== undefined && { uvm: uvm.endorsement }),
+        ...(uvm.endorsement !== undefined && { uvm: uvm.endorsement }),
         ...(runtime.parsed !== undefined && { runtime: runtime.parsed }),
         ...(initTime.parsed !== undefined && { initTime: initTime.parsed }),
       }
