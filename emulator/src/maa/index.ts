@@ -3,7 +3,8 @@ import { createTokenVerifier, type TokenVerifier } from '../entra/index.ts'
 import type { VirtualProcessor } from '../psp/types.ts'
 import { type Authorizer, createAuthorizer } from '../rbac/index.ts'
 import { createGate } from './caller.ts'
-import { createEvidenceVerifier, type EvidenceTrust } from './evidence/verifier.ts'
+import { type EvidenceTrust, evidenceTrust } from './evidence/trust.ts'
+import { createEvidenceVerifier } from './evidence/verifier.ts'
 import type { EvidenceKind } from './evidence-kind.ts'
 import { attestationRoutes } from './routes.ts'
 import { serviceEvidence } from './service-evidence.ts'
@@ -11,7 +12,7 @@ import { sevSnpKind } from './snp.ts'
 
 export interface MaaOptions {
   /** Whose root and whose utility VM are trusted, and where the service itself runs. */
-  readonly psp: Pick<VirtualProcessor, 'arkSpkiSha256' | 'uvm' | 'launch' | 'thim'>
+  readonly psp: Pick<VirtualProcessor, 'trustAnchors' | 'uvm' | 'launch' | 'thim'>
   /** Trust of another kind instead, such as AMD's own roots. */
   readonly trust?: EvidenceTrust
   /** Who administrators are and what they may; absent: as Entra and Resource Manager of this emulator say. */
@@ -25,28 +26,15 @@ export interface MaaOptions {
  */
 export function createMaaService(ctx: EmulatorContext, options: MaaOptions): Service {
   const { psp, tokens = createTokenVerifier(ctx), authorizer = createAuthorizer(ctx) } = options
-  let verifier: Promise<ReturnType<typeof createEvidenceVerifier>> | undefined
-  const trust = async (): Promise<EvidenceTrust> => {
-    if (options.trust !== undefined) return options.trust
-    const [ark, issuer] = await Promise.all([psp.arkSpkiSha256(), psp.uvm.issuer()])
-    return { arkSpkiSha256: [ark], uvm: [{ issuer, feed: psp.uvm.feed }] }
-  }
-  // Asked for when the first evidence comes in: what is trusted is made then, not at start.
-  const verifierOnce = () => {
-    // A failure is not kept: the next request tries again.
-    verifier ??= trust().then(createEvidenceVerifier)
-    verifier.catch(() => {
-      verifier = undefined
-    })
-    return verifier
-  }
-  const kinds = [sevSnpKind(verifierOnce)] as readonly EvidenceKind[]
+  // Asked for with each piece of evidence: what is trusted is made then, not at start.
+  const trust = async () => options.trust ?? (await evidenceTrust(ctx.settings.attestation, psp))
+  const kinds = [sevSnpKind(createEvidenceVerifier(trust))] as readonly EvidenceKind[]
   const gate = createGate(ctx, { tokens, authorizer })
   const app = attestationRoutes(ctx, { kinds, gate, evidence: serviceEvidence(psp) })
   return { name: 'maa', hosts: ['*.attest.azure.net'], handle: (request) => app.fetch(request) }
 }
 
-export type { EvidenceTrust } from './evidence/verifier.ts'
+export type { EvidenceTrust } from './evidence/trust.ts'
 export { rollSigningKey } from './key-ring.ts'
 export { registerSigners } from './policies/signers.ts'
 export { forgetProvider } from './policies/state.ts'

@@ -1,40 +1,46 @@
 import { type Context, Hono } from 'hono'
-import type { EmulatorContext } from '../core/index.ts'
+import type { AttestationProviderRecord, EmulatorContext } from '../core/index.ts'
 import { requireApiVersion } from './api-version.ts'
-import { attestSevSnp } from './attest.ts'
-import { AttestationError, notCovered } from './errors.ts'
-import type { EvidenceVerifier } from './evidence/verifier.ts'
+import { attest } from './attest.ts'
+import { ATTESTATION_TYPES } from './attestation-types.ts'
+import type { Gate } from './caller.ts'
+import { AttestationError, notCovered, unauthorized } from './errors.ts'
+import type { EvidenceKind, EvidenceRequest } from './evidence-kind.ts'
+import { managementRoutes } from './management-routes.ts'
 import { openIdConfiguration } from './metadata.ts'
-import { DEFAULT_SEV_SNP_POLICY, unsignedPolicyJws } from './policy.ts'
 import { findProvider } from './providers.ts'
+import type { ServiceEvidence } from './service-evidence.ts'
 import { jwks } from './signing-key.ts'
-import { policyToken } from './token.ts'
 
 /** A version of the service that answers as this one does. */
 const SERVICE_VERSION = '1.11.02153.563'
 
 interface Variables {
+  provider: AttestationProviderRecord
   issuer: string
   requestId: string
-  shared: boolean
 }
 
-type Routes = { Variables: Variables }
+export type Routes = { Variables: Variables }
 
-/**
- * The paths of Azure Attestation, without regard to case. `verifier` is asked for when the first evidence comes in:
- * what it trusts is made then, not at start.
- */
-export function attestationRoutes(ctx: EmulatorContext, verifier: () => Promise<EvidenceVerifier>): Hono<Routes> {
+export interface RouteOptions {
+  readonly kinds: readonly EvidenceKind[]
+  readonly gate: Gate
+  /** Where the signing keys live; absent: their certificates do not say. */
+  readonly evidence?: ServiceEvidence
+}
+
+/** The paths of Azure Attestation, without regard to case. */
+export function attestationRoutes(ctx: EmulatorContext, { kinds, gate, evidence }: RouteOptions): Hono<Routes> {
   const app = new Hono<Routes>({ getPath: (request) => new URL(request.url).pathname.toLowerCase() })
 
   app.use(async (c, next) => {
     const host = new URL(c.req.url).hostname.toLowerCase()
     const provider = findProvider(ctx, host)
     c.set('issuer', `https://${host}`)
-    c.set('shared', provider?.trustModel === 'Shared')
     c.set('requestId', requestId(ctx, c.req.header('traceparent')))
     if (provider === undefined) throw noSuchProvider(ctx, host)
+    c.set('provider', provider)
     await next()
   })
   app.onError((error, c) => {
@@ -45,36 +51,34 @@ export function attestationRoutes(ctx: EmulatorContext, verifier: () => Promise<
     answer(c, 404, new AttestationError(404, 'NotFound', 'The requested path does not exist.').body()),
   )
 
-  app.post('/attest/sevsnpvm', async (c) => {
-    requireApiVersion(c.req.query('api-version'))
-    const call = { issuer: c.get('issuer'), requestId: c.get('requestId'), body: await c.req.text() }
-    return answer(c, 200, { token: await attestSevSnp(ctx, await verifier(), call) })
-  })
-  app.get('/certs', async (c) => answer(c, 200, await jwks(ctx, c.get('issuer'))))
-  app.get('/.well-known/openid-configuration', (c) => answer(c, 200, openIdConfiguration(c.get('issuer'))))
-  app.get('/policies/sevsnpvm', async (c) => {
-    requireApiVersion(c.req.query('api-version'))
-    // A shared provider's policy is public knowledge and cannot be changed; others want a token of Entra's.
-    if (!c.get('shared')) throw notCovered('policies of attestation providers that are not shared')
-    const claims = { 'x-ms-policy': unsignedPolicyJws(DEFAULT_SEV_SNP_POLICY) }
-    return answer(c, 200, { token: await policyToken(ctx, c.get('issuer'), claims) })
-  })
-  for (const path of [
-    '/attest/*',
-    '/policies/*',
-    '/certificates',
-    '/certificates:add',
-    '/certificates:remove',
-    '/tcbbaselines/*',
-  ]) {
-    app.all(path, (c) => {
-      throw notCovered(`${c.req.method} ${new URL(c.req.url).pathname} of Azure Attestation`)
+  for (const kind of kinds) {
+    app.post(`/attest/${kind.type.toLowerCase()}`, async (c) => {
+      requireApiVersion(c.req.query('api-version'), `attest/${kind.type}`)
+      const call = {
+        provider: c.get('provider'),
+        issuer: c.get('issuer'),
+        requestId: c.get('requestId'),
+        body: await c.req.text(),
+      }
+      return answer(c, 200, { token: await attest(ctx, kind as EvidenceKind<EvidenceRequest>, call) })
     })
   }
+  for (const type of [...ATTESTATION_TYPES, 'Pluton']) {
+    app.post(`/attest/${type.toLowerCase()}`, async (c) => {
+      requireApiVersion(c.req.query('api-version'), `attest/${type}`)
+      // The only kind of evidence for which the service wants to know who asks.
+      if (type === 'Tpm' && c.req.header('authorization') === undefined) throw unauthorized()
+      throw notCovered(`the attestation of ${type}`)
+    })
+  }
+  // The specification of 2025 wants an api-version here, too; nobody sends one.
+  app.get('/certs', async (c) => answer(c, 200, await jwks(ctx, c.get('issuer'), evidence)))
+  app.get('/.well-known/openid-configuration', (c) => answer(c, 200, openIdConfiguration(c.get('issuer'))))
+  managementRoutes(app, ctx, gate)
   return app
 }
 
-function answer(c: Context<Routes>, status: number, body: unknown): Response {
+export function answer(c: Context<Routes>, status: number, body: unknown): Response {
   return new Response(JSON.stringify(body), {
     status,
     headers: {
