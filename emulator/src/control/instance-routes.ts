@@ -52,7 +52,7 @@ export interface ClockAnswer {
 
 /** What is answered with 409, and with 400. The code says which. */
 const CONFLICTS: ReadonlySet<unknown> = new Set(['ERR_CLOCK_IN_USE', 'ERR_STATE_BUSY'])
-const MISTAKES: ReadonlySet<unknown> = new Set(['ERR_STATE', 'ERR_DIRECTORY', 'ENOENT', 'EACCES', 'EISDIR'])
+const MISTAKES: ReadonlySet<unknown> = new Set(['ERR_STATE', 'ERR_DIRECTORY'])
 
 export function instanceRoutes(context: EmulatorContext, instance: InstanceControl): Hono {
   const { clock } = context
@@ -73,13 +73,18 @@ export function instanceRoutes(context: EmulatorContext, instance: InstanceContr
     .put('/state', async (c) => {
       const { file } = read(ImportRequest, await json(c.req))
       const { readStateFile } = await import('../state/parse.ts')
-      await instance.importState(readStateFile(file))
+      await instance.importState(given(() => readStateFile(file)))
       return c.body(null, 204)
     })
     .post('/device-codes', async (c) => c.json(answerDevice(context, read(DeviceRequest, await json(c.req)))))
   app.onError((error, c) => {
     const { code } = error as { code?: unknown }
-    const status = error instanceof RequestError || MISTAKES.has(code) ? 400 : CONFLICTS.has(code) ? 409 : 500
+    const status =
+      error instanceof RequestError || error instanceof UnreadableError || MISTAKES.has(code)
+        ? 400
+        : CONFLICTS.has(code)
+          ? 409
+          : 500
     return c.json(
       { error: { code: typeof code === 'string' ? code : 'InternalServerError', message: error.message } },
       status,
@@ -108,6 +113,24 @@ function onlyUser(context: EmulatorContext): string {
 
 class RequestError extends Error {
   readonly code = 'BadRequest'
+}
+
+/** A file that was named and cannot be read; the code is the file system's. */
+class UnreadableError extends Error {
+  readonly code: unknown
+  constructor(cause: NodeJS.ErrnoException) {
+    super(cause.message)
+    this.code = cause.code
+  }
+}
+
+/** Whatever hinders reading is the fault of who named the file. */
+function given<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    throw new UnreadableError(error as NodeJS.ErrnoException)
+  }
 }
 
 function json(request: { json(): Promise<unknown> }): Promise<unknown> {

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
 import { DEEPEST_JSON, isNestedDeeper } from '../core/json-depth.ts'
 import { checkState } from './check.ts'
@@ -29,9 +29,12 @@ export function parseState(bytes: Uint8Array): StateDocument {
 }
 
 function readBounded(file: string): Buffer {
-  const fd = openSync(file, 'r')
+  // Without waiting: a pipe that nobody writes to would stop the whole instance.
+  const fd = openSync(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
   try {
-    if (fstatSync(fd).size > LARGEST_STATE) throw tooLarge()
+    const status = fstatSync(fd)
+    if (!status.isFile() && !status.isDirectory()) throw new StateError('is a device or a pipe, and not a file')
+    if (status.size > LARGEST_STATE) throw tooLarge()
     return readFileSync(fd)
   } finally {
     closeSync(fd)
