@@ -107,7 +107,7 @@ export function startServices(options: ServicesOptions): RunningServices {
     createGraphService(context, { tokens }),
     createImdsService(context, { psp }),
     createKdsService(context, { psp }),
-    createMaaService(context, { psp }),
+    createMaaService(context, { psp, tokens, authorizer }),
     cleanup.use(createKeyVaultService(context, { tokens, authorizer })),
     createArmService(context, { tokens, authorizer, containerGroups }),
     events.service,

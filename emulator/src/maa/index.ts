@@ -8,6 +8,15 @@ import { createEvidenceVerifier } from './evidence/verifier.ts'
 import type { EvidenceKind } from './evidence-kind.ts'
 import { attestationRoutes } from './routes.ts'
 import { serviceEvidence } from './service-evidence.ts'
+import {
+  createQuoteVerifier,
+  createSgxPlatform,
+  openEnclaveKind,
+  type SgxPlatform,
+  type SgxTrust,
+  sgxEnclaveKind,
+  sgxTrust,
+} from './sgx/index.ts'
 import { sevSnpKind } from './snp.ts'
 
 export interface MaaOptions {
@@ -15,6 +24,10 @@ export interface MaaOptions {
   readonly psp: Pick<VirtualProcessor, 'trustAnchors' | 'uvm' | 'launch' | 'thim'>
   /** Trust of another kind instead, such as AMD's own roots. */
   readonly trust?: EvidenceTrust
+  /** Whose SGX root is trusted; absent: a platform of this instance's. */
+  readonly sgx?: SgxPlatform
+  /** Trust of another kind instead, such as Intel's root with collateral of its time. */
+  readonly sgxTrust?: SgxTrust
   /** Who administrators are and what they may; absent: as Entra and Resource Manager of this emulator say. */
   readonly tokens?: TokenVerifier
   readonly authorizer?: Authorizer
@@ -28,7 +41,13 @@ export function createMaaService(ctx: EmulatorContext, options: MaaOptions): Ser
   const { psp, tokens = createTokenVerifier(ctx), authorizer = createAuthorizer(ctx) } = options
   // Asked for with each piece of evidence: what is trusted is made then, not at start.
   const trust = async () => options.trust ?? (await evidenceTrust(ctx.settings.attestation, psp))
-  const kinds = [sevSnpKind(createEvidenceVerifier(trust))] as readonly EvidenceKind[]
+  const { sgx = createSgxPlatform(ctx) } = options
+  const quotes = createQuoteVerifier(async () => options.sgxTrust ?? (await sgxTrust(ctx.settings.attestation, sgx)))
+  const kinds = [
+    sevSnpKind(createEvidenceVerifier(trust)),
+    sgxEnclaveKind(quotes),
+    openEnclaveKind(quotes),
+  ] as readonly EvidenceKind[]
   const gate = createGate(ctx, { tokens, authorizer })
   const app = attestationRoutes(ctx, { kinds, gate, evidence: serviceEvidence(psp) })
   return { name: 'maa', hosts: ['*.attest.azure.net'], handle: (request) => app.fetch(request) }
@@ -36,6 +55,6 @@ export function createMaaService(ctx: EmulatorContext, options: MaaOptions): Ser
 
 export type { EvidenceTrust } from './evidence/trust.ts'
 export { rollSigningKey } from './key-ring.ts'
-export { registerSigners } from './policies/signers.ts'
+export { PolicySignerError, registerSigners } from './policies/signers.ts'
 export { forgetProvider } from './policies/state.ts'
 export { sharedProviderHosts } from './providers.ts'

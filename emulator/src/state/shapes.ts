@@ -69,6 +69,13 @@ const count = v.pipe(v.number('a count'), v.integer('a count'), v.minValue(0, 'a
 export const DOCUMENT_SHAPES: Readonly<Record<string, v.GenericSchema>> = {
   vaults: vault,
   attestationProviders: v.looseObject({ name: text, host, trustModel: v.picklist(['AAD', 'Isolated', 'Shared']) }),
+  'attestation.policies': v.looseObject({ jws: text }),
+  'attestation.signers': v.looseObject({ chains: v.array(v.pipe(v.array(base64), v.minLength(1, 'a certificate'))) }),
+  'attestation.signingKeys': v.looseObject({
+    generation: count,
+    sinceMs: milliseconds,
+    retired: v.array(v.looseObject({ generation: count, untilMs: milliseconds })),
+  }),
   servicePrincipals: v.looseObject({ objectId: guid, clientId: guid, displayName: v.string(), kind: text }),
   managedIdentities: v.looseObject({ id: armId, name: text, location: text, principalId: guid, clientId: guid }),
   roleAssignments: v.looseObject({ id: armId, name: guid, scope: armId, roleDefinitionId: armId, principalId: guid }),

@@ -1,4 +1,5 @@
 import { type AttestationProviderRecord, COLLECTIONS, type EmulatorContext } from '../../core/index.ts'
+import { forgetProvider, PolicySignerError, registerSigners } from '../../maa/index.ts'
 import { ArmError } from '../error.ts'
 import { type ArmResource, normalLocation, propertiesOf, type ResourceType, tagsOf } from './types.ts'
 
@@ -64,22 +65,50 @@ export function attestationProviders(ctx: EmulatorContext): ResourceType {
               : `The attestation provider name '${name}' is not valid: 3 to 24 letters and digits, beginning with a letter.`,
         })
       }
-      const isolated = propertiesOf(body).policySigningCertificates !== undefined
+      const signers = policySigners(body)
       const host = `${name.toLowerCase()}.${region}.attest.azure.net`
       const tags = tagsOf(body)
-      const trustModel = isolated ? 'Isolated' : 'AAD'
+      const trustModel = signers.length > 0 ? 'Isolated' : 'AAD'
       const record: AttestationProviderRecord = { name, host, trustModel, id, location, ...(tags && { tags }) }
-      records.put(host, record)
+      ctx.store.transaction(() => {
+        // Nothing is left of a provider of this name that was there before.
+        forgetProvider(ctx, host)
+        if (signers.length > 0) register(ctx, host, signers)
+        records.put(host, record)
+      })
       return { status: 201, body: view(record), headers: { location: `https://${host}/` } }
     },
     async delete(id) {
       const record = byId(id)
       if (record === undefined) return undefined
-      records.delete(record.host)
+      ctx.store.transaction(() => {
+        forgetProvider(ctx, record.host)
+        records.delete(record.host)
+      })
       return { status: 202 }
     },
     setTags: (id, tags) => view(change(byId(id) as AttestationProviderRecord, { tags })),
   }
+}
+
+/** `properties.policySigningCertificates.keys`: JSON Web Keys with `x5c`. Without any, policies need no signature. */
+function policySigners(body: Readonly<Record<string, unknown>>): readonly unknown[] {
+  const given = propertiesOf(body).policySigningCertificates ?? {}
+  const keys = typeof given === 'object' ? ((given as { keys?: unknown }).keys ?? []) : undefined
+  if (!Array.isArray(keys)) throw badSigners('policySigningCertificates must be an object with a list of keys.')
+  return keys
+}
+
+function register(ctx: EmulatorContext, host: string, signers: readonly unknown[]): void {
+  try {
+    registerSigners(ctx, host, signers)
+  } catch (error) {
+    throw error instanceof PolicySignerError ? badSigners(error.message) : error
+  }
+}
+
+function badSigners(message: string): ArmError {
+  return new ArmError(400, { code: 'BadRequest', message, target: 'properties.policySigningCertificates' })
 }
 
 function view(record: AttestationProviderRecord): ArmResource {

@@ -1,6 +1,7 @@
 import type { X509Certificate } from 'node:crypto'
 import { encodeBase64 } from '@skerry/guest/wire'
 import type { EmulatorContext } from '../../core/index.ts'
+import { AttestationError } from '../errors.ts'
 import { readX5c, type Signer, signerJwk } from './policy-jws.ts'
 import { signerStore } from './state.ts'
 
@@ -23,12 +24,28 @@ export function isRegistered(ctx: EmulatorContext, host: string, chain: readonly
   return encodedChain(chain).some((certificate) => registered.has(certificate))
 }
 
+/** A key in `policySigningCertificates` that has no certificates. */
+export class PolicySignerError extends Error {
+  readonly code = 'ERR_POLICY_SIGNER'
+  constructor(message: string) {
+    super(message)
+    this.name = 'PolicySignerError'
+  }
+}
+
 /**
  * Registers whom a new isolated provider begins with: JSON Web Keys with `x5c`.
- * @throws AttestationError 400 for one without certificates
+ * @throws PolicySignerError
  */
 export function registerSigners(ctx: EmulatorContext, host: string, keys: readonly unknown[]): void {
-  const chains = keys.map((key) => encodedChain(readX5c((key as { x5c?: unknown } | null)?.x5c)))
+  const chains = keys.map((key, at) => {
+    try {
+      return encodedChain(readX5c((key as { x5c?: unknown } | null)?.x5c))
+    } catch (error) {
+      if (!(error instanceof AttestationError)) throw error
+      throw new PolicySignerError(`policySigningCertificates.keys[${at}] must have x5c: certificates in base64.`)
+    }
+  })
   signerStore(ctx).put(host, chains)
 }
 
