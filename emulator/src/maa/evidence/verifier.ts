@@ -1,14 +1,11 @@
-import { createHash } from 'node:crypto'
 import {
-  type AttestedData,
   type DecodedSnpAttestRequest,
-  decodeUtf8,
   encodeHex,
   type SnpProduct,
   type SnpReport,
   type UvmEndorsement,
 } from '@skerry/guest/wire'
-import { DEEPEST_JSON, isNestedDeeper } from '../../core/json-depth.ts'
+import { bindData } from './attested-data.ts'
 import { boundedCache } from './bounded-cache.ts'
 import { type ParsedCertificate, readCertificate } from './certificates.ts'
 import { checkRoot, checkValidity, type EndorsementChain, verifyChain } from './chain.ts'
@@ -60,8 +57,8 @@ export function createEvidenceVerifier(trust: () => Promise<EvidenceTrust>): Evi
         checks.push(checkRoot(chain, roots), checkValidity(chain, atMs))
         checks.push(...(await verifyReport(request.report, report, chain)))
       }
-      const runtime = bind('runtimeData', request.runtimeData)
-      const initTime = bind('initTimeData', request.initTimeData)
+      const runtime = bindData('runtimeData', request.runtimeData)
+      const initTime = bindData('initTimeData', request.initTimeData)
       checks.push(...runtime.checks)
       if (report !== undefined && runtime.digest !== undefined) checks.push(checkReportData(report, runtime.digest))
       checks.push(...initTime.checks)
@@ -82,27 +79,6 @@ export function createEvidenceVerifier(trust: () => Promise<EvidenceTrust>): Evi
         ...(initTime.parsed !== undefined && { initTime: initTime.parsed }),
       }
     },
-  }
-}
-
-interface Binding {
-  readonly checks: Check[]
-  /** SHA-256 of the bytes as they were sent. */
-  readonly digest?: string
-  readonly parsed?: { readonly value: unknown }
-}
-
-function bind(name: string, attested: AttestedData | undefined): Binding {
-  if (attested === undefined) return { checks: [] }
-  const digest = createHash('sha256').update(attested.data).digest('hex')
-  if (attested.dataType === 'Binary') return { checks: [], digest }
-  try {
-    const text = decodeUtf8(attested.data)
-    if (isNestedDeeper(text, DEEPEST_JSON)) throw new RangeError('nested too deeply to be a claim')
-    return { checks: [], digest, parsed: { value: JSON.parse(text) } }
-  } catch {
-    const hint = `dataType says JSON: send JSON text of at most ${DEEPEST_JSON} levels, or say Binary`
-    return { checks: [check(`${name}.json`, 'JSON text in UTF-8', 'something else', false, hint)], digest }
   }
 }
 

@@ -10,6 +10,7 @@ export {
   intelSgxRoot,
   ownSgxRoot,
   type SgxTrust,
+  sgxTrust,
   type TrustedSgxRoot,
 } from './trust.ts'
 export type { EnclaveOptions, PlatformTcb, SgxPlatform, VirtualEnclave } from './types.ts'

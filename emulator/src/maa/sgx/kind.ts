@@ -15,16 +15,16 @@ const TCB_IDENTIFIER = 'x-ms-sgx-tcbidentifier'
 const REFUSAL = 'The SGX attestation evidence is invalid.'
 
 /** Quotes of SGX enclaves. */
-export function sgxEnclaveKind(verifier: () => Promise<QuoteVerifier>): EvidenceKind<SgxAttestRequest> {
+export function sgxEnclaveKind(verifier: QuoteVerifier): EvidenceKind<SgxAttestRequest> {
   return {
     type: 'SgxEnclave',
     read: (body) => decodeSgxAttestRequest('quote', body),
-    verify: async (request, circumstances) => verifyQuote(await verifier(), request, circumstances),
+    verify: async (request, circumstances) => verifyQuote(verifier, request, circumstances),
   }
 }
 
 /** Quotes of SGX enclaves behind the header of the Open Enclave SDK. */
-export function openEnclaveKind(verifier: () => Promise<QuoteVerifier>): EvidenceKind<SgxAttestRequest> {
+export function openEnclaveKind(verifier: QuoteVerifier): EvidenceKind<SgxAttestRequest> {
   return {
     type: 'OpenEnclave',
     read: (body) => decodeSgxAttestRequest('report', body),
@@ -37,7 +37,7 @@ export function openEnclaveKind(verifier: () => Promise<QuoteVerifier>): Evidenc
         const failure = malformed('report', 'a remote report of Open Enclave', error, hint)
         return { checks: [failure], verified: false, about: 'an Open Enclave report', refusal: REFUSAL }
       }
-      return verifyQuote(await verifier(), { ...request, evidence: quote }, circumstances)
+      return verifyQuote(verifier, { ...request, evidence: quote }, circumstances)
     },
   }
 }

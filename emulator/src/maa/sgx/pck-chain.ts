@@ -16,20 +16,19 @@ import type { SgxTrust, TrustedSgxRoot } from './trust.ts'
  */
 
 export interface PckChain {
-  /** Every check but the dates, which depend on when one looks. */
+  /** Every check but those of the root and of the dates: whom one trusts, and when one looks, may change. */
   readonly checks: readonly Check[]
   /** Leaf, its issuer, root; empty when the data holds no such chain. */
   readonly certificates: readonly ParsedCertificate[]
   /** What the leaf says of its platform. */
   readonly extensions?: PckExtensions
-  readonly root?: TrustedSgxRoot
 }
 
 const WANTED_CHAIN = 'three certificates in PEM: PCK, PCK CA, SGX root'
 const CHAIN_HINT = 'send the quote as the quoting library returned it, with certification data of type 5'
 
 /** @param data certification data of type 5: PEM, with or without a zero byte at its end */
-export function verifyPckChain(data: Uint8Array, trust: SgxTrust): PckChain {
+export function verifyPckChain(data: Uint8Array): PckChain {
   let certificates: ParsedCertificate[]
   let extensions: PckExtensions
   try {
@@ -44,12 +43,9 @@ export function verifyPckChain(data: Uint8Array, trust: SgxTrust): PckChain {
     return broken(check('certificates', WANTED_CHAIN, 'a block that is not an X.509 certificate', false, CHAIN_HINT))
   }
   const [leaf, issuer, root] = certificates as [ParsedCertificate, ParsedCertificate, ParsedCertificate]
-  const found = spkiSha256(root.publicKey)
-  const trusted = trust.roots.find(({ spkiSha256 }) => spkiSha256 === found)
   return {
     certificates,
     extensions,
-    ...(trusted !== undefined && { root: trusted }),
     checks: [
       check('certificates', WANTED_CHAIN, WANTED_CHAIN, true, CHAIN_HINT),
       checkNames(leaf, issuer, root),
@@ -57,14 +53,20 @@ export function verifyPckChain(data: Uint8Array, trust: SgxTrust): PckChain {
       checkSignature('certificates.leafSignature', leaf, issuer),
       checkSignature('certificates.issuerSignature', issuer, root),
       checkSignature('certificates.rootSignature', root, root),
-      check(
-        'certificates.root',
-        trust.roots.map(({ spkiSha256 }) => spkiSha256),
-        found,
-        trusted !== undefined,
-        'the root key is not one that this provider trusts: an emulator trusts its own platform, Azure trusts Intel',
-      ),
     ],
+  }
+}
+
+/** The root of a whole chain, when it is one that is trusted. */
+export function findRoot({ certificates }: PckChain, { roots }: SgxTrust): { check: Check; root?: TrustedSgxRoot } {
+  const found = spkiSha256(certificates.at(-1)!.publicKey)
+  const root = roots.find(({ spkiSha256 }) => spkiSha256 === found)
+  const wanted = roots.map(({ spkiSha256 }) => spkiSha256)
+  const hint =
+    'the root key is not one that this provider trusts: an emulator trusts its own platform, Azure trusts Intel'
+  return {
+    check: check('certificates.root', wanted, found, root !== undefined, hint),
+    ...(root !== undefined && { root }),
   }
 }
 

@@ -1,3 +1,4 @@
+import type { AttestationSettings } from '../../core/settings.ts'
 import type { SgxCollateral } from './collateral.ts'
 import { BASELINES, DEFAULT_BASELINE } from './own-collateral.ts'
 import type { SgxPlatform } from './types.ts'
@@ -45,4 +46,13 @@ export async function ownSgxRoot(platform: SgxPlatform): Promise<TrustedSgxRoot>
 /** Intel's root; without a source the collateral is not evaluated, since no registry of Intel's can be asked from here. */
 export function intelSgxRoot(collateral?: CollateralSource): TrustedSgxRoot {
   return { spkiSha256: INTEL_SGX_ROOT_SPKI_SHA256, ...(collateral !== undefined && { collateral }) }
+}
+
+/** What the settings come to: trust in `amd`'s own keys is trust in the makers of processors, and so in Intel's. */
+export async function sgxTrust(
+  { trust }: Pick<AttestationSettings, 'trust'>,
+  platform: SgxPlatform,
+): Promise<SgxTrust> {
+  const makers = trust === 'emulator' ? [] : [intelSgxRoot()]
+  return { roots: trust === 'amd' ? makers : [await ownSgxRoot(platform), ...makers] }
 }

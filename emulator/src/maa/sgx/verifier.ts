@@ -17,8 +17,8 @@ import { allMet, type Check, check, malformed } from '../evidence/check.ts'
 
 import type { SgxCollateral } from './collateral.ts'
 import { evaluate } from './evaluation.ts'
-import { checkDates, isP256, type PckChain, verifyPckChain } from './pck-chain.ts'
-import type { SgxTrust } from './trust.ts'
+import { checkDates, findRoot, isP256, type PckChain, verifyPckChain } from './pck-chain.ts'
+import type { SgxTrust, TrustedSgxRoot } from './trust.ts'
 
 const verifyAsync = promisify(verify)
 
@@ -55,8 +55,9 @@ const KEPT = 64
 /**
  * Verifies quotes as Azure Attestation does: form, chain, signatures, collateral, bindings. All checks are made, so that a
  * refusal can name everything that was wrong.
+ * @param trust asked anew for each quote
  */
-export function createQuoteVerifier(trust: SgxTrust): QuoteVerifier {
+export function createQuoteVerifier(trust: () => Promise<SgxTrust>): QuoteVerifier {
   const chains = boundedCache<PckChain>(KEPT)
   return {
     async verify(evidence, baseline, atMs) {
@@ -74,15 +75,16 @@ export function createQuoteVerifier(trust: SgxTrust): QuoteVerifier {
       const checks: Check[] = [checkCertificationType(quote)]
       let collateral: SgxCollateral | undefined
       if (quote.certificationDataType === SGX_CERTIFICATION_PCK_CHAIN) {
-        const chain = chains.get(quote.certificationData, () => verifyPckChain(quote.certificationData, trust))
+        const chain = chains.get(quote.certificationData, () => verifyPckChain(quote.certificationData))
         checks.push(...chain.checks)
         if (chain.certificates.length > 0) {
-          checks.push(checkDates('certificates.validity', chain.certificates, atMs))
+          const { check, root } = findRoot(chain, await trust())
+          checks.push(check, checkDates('certificates.validity', chain.certificates, atMs))
           checks.push(await checkQeSignature(quote, chain))
+          const found = await checkCollateral(quote, chain, root, baseline, atMs)
+          collateral = found.collateral
+          checks.push(...found.checks)
         }
-        const found = await checkCollateral(quote, chain, baseline, atMs)
-        collateral = found.collateral
-        checks.push(...found.checks)
       }
       checks.push(checkQeBinding(quote), await checkQuoteSignature(evidence.quote, quote))
       checks.push(...runtime.checks, ...initTime.checks)
@@ -152,7 +154,8 @@ function attestationKey({ attestationKey }: SgxQuote): KeyObject | undefined {
 
 async function checkCollateral(
   quote: SgxQuote,
-  { certificates, extensions, root }: PckChain,
+  { certificates, extensions }: PckChain,
+  root: TrustedSgxRoot | undefined,
   baseline: string,
   atMs: number,
 ): Promise<{ readonly checks: Check[]; readonly collateral?: SgxCollateral }> {
