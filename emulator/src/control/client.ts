@@ -1,11 +1,14 @@
 import { Agent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import type { Socket } from 'node:net'
-import type { JournalRecord } from '../core/index.ts'
-import type { VirtualGuest } from '../psp/types.ts'
+import type { JournalRecord, ProcessorFaults } from '../core/index.ts'
+import { GuestRequestError, type GuestRequestFailure } from '../psp/errors.ts'
+import type { ProcessorTcb, VirtualGuest } from '../psp/types.ts'
 import type { StateDocument } from '../state/index.ts'
 import type { InstanceInfo } from './instance.ts'
 import type { ClockAnswer, DeviceAnswer, DeviceRequest } from './instance-routes.ts'
-import type { LaunchAnswer, LaunchRequest } from './routes.ts'
+import type { LaunchRequest } from './launch-request.ts'
+import type { ProcessorAnswer, RollRequest } from './processor-routes.ts'
+import type { LaunchAnswer } from './routes.ts'
 
 /** A running instance as another process of the same user sees it. */
 export interface InstanceClient extends Disposable {
@@ -22,6 +25,11 @@ export interface InstanceClient extends Disposable {
   importState(file: string): Promise<void>
   /** Says yes or no, as a person, to a device that shows a code. */
   answerDevice(request: DeviceRequest): Promise<DeviceAnswer>
+  processor(): Promise<ProcessorAnswer>
+  /** Moves the host to another TCB: see `VirtualProcessor.rollTcb`. */
+  rollTcb(request: RollRequest): Promise<ProcessorTcb>
+  /** Begins another fault plan of the processor. */
+  setProcessorFaults(faults: ProcessorFaults): Promise<void>
   /** A connection that the instance takes as one to port 443 or 80 of whichever host the client names. */
   openConnection(port: 443 | 80): Promise<Socket>
 }
@@ -62,6 +70,7 @@ export function connectInstance(info: Pick<InstanceInfo, 'url' | 'controlToken'>
     const content = await readAll(response)
     const status = response.statusCode ?? 0
     if (status >= 300) {
+      if (status === 422) throwGuestFailure(content)
       const message = messageOf(content)
       throw new ControlError(`${method} ${path} was answered with ${status}: ${message}`, {
         answer: { status, message },
@@ -82,6 +91,9 @@ export function connectInstance(info: Pick<InstanceInfo, 'url' | 'controlToken'>
     exportState: () => json('GET', '/.skerry/state'),
     importState: async (file) => void (await call('PUT', '/.skerry/state', JSON.stringify({ file }))),
     answerDevice: (request) => json('POST', '/.skerry/device-codes', request),
+    processor: () => json('GET', '/.skerry/psp'),
+    rollTcb: (request) => json('POST', '/.skerry/psp/tcb', request),
+    setProcessorFaults: async (faults) => void (await call('PUT', '/.skerry/psp/faults', JSON.stringify(faults))),
     securityContext: () => json('GET', '/.skerry/security-context'),
     async launchGuest(launch) {
       const { id, ...answer } = await json<LaunchAnswer>('POST', '/.skerry/psp/guests', launch)
@@ -121,6 +133,14 @@ export function connectInstance(info: Pick<InstanceInfo, 'url' | 'controlToken'>
         .end(body)
     })
   }
+}
+
+/** Why a request of a guest failed as a whole comes over as it was thrown there. */
+function throwGuestFailure(content: Buffer): void {
+  const { error } = JSON.parse(content.toString()) as {
+    error: { code?: string; failure: GuestRequestFailure; status: number }
+  }
+  if (error.code === 'GuestRequestFailed') throw new GuestRequestError(error.failure, error.status)
 }
 
 function unreachable(url: string, error: Error): ControlError {

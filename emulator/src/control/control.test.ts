@@ -1,7 +1,13 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { decodeReport, decodeReportResponse, encodeReportRequest, SECURITY_CONTEXT_FILES } from '@skerry/guest/wire'
+import {
+  decodeReport,
+  decodeReportResponse,
+  encodeReportRequest,
+  SECURITY_CONTEXT_FILES,
+  tcbFromHex,
+} from '@skerry/guest/wire'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TEST_CACHE_DIRECTORY } from '../core/test-context.ts'
 import { createEmulator, type Emulator } from '../emulator.ts'
@@ -52,6 +58,67 @@ describe('the control routes, as another process uses them', () => {
     [{ hostData: 'aa' }, /hostData/],
   ])('say which field of %j is wrong', async (launch, message) => {
     await expect(client.launchGuest(launch as object)).rejects.toThrow(message)
+  })
+
+  it('launch a guest as it is asked for, on a host of another product too', async () => {
+    const launched = await client.launchGuest({
+      product: 'Genoa',
+      guestPolicy: '0x3001f',
+      guestSvn: 7,
+      measurement: 'ab'.repeat(48),
+      vmpl: 1,
+    })
+    const request = encodeReportRequest({ reportData: new Uint8Array(64), vmpl: 2 })
+    const report = decodeReport(decodeReportResponse(await launched.guest.reportRequest(request)).report)
+    expect(report).toMatchObject({ guestSvn: 7, vmpl: 2, cpuidFamily: 0x19, cpuidModel: 0x11 })
+    expect(Buffer.from(report.measurement).toString('hex')).toBe('ab'.repeat(48))
+    const { tcbm } = JSON.parse(Buffer.from(launched.securityContext['host-amd-cert-base64']!, 'base64').toString())
+    expect(tcbFromHex(tcbm)).toEqual(report.reportedTcb)
+    await launched.release()
+  })
+
+  it.each([
+    [{ guestPolicy: '3001f' }, /guestPolicy is not a u64/],
+    [{ guestPolicy: '0x1f' }, /cannot keep this guest policy: the firmware answered status 22/],
+    [{ guestPolicy: '0x3ffff' }, /cannot keep this guest policy: the firmware answered status 7/],
+    [{ measurement: 'ab' }, /measurement is not 48 bytes in hex/],
+    [{ product: 'Rome' }, /product/],
+  ])('say what is wrong with a guest like %j', async (launch, message) => {
+    await expect(client.launchGuest(launch as object)).rejects.toThrow(message)
+  })
+
+  it('tell what the processor is, and move it to another TCB under a guest', async () => {
+    const { guest, release } = await client.launchGuest({})
+    const request = encodeReportRequest({ reportData: new Uint8Array(64), vmpl: 0 })
+    const reported = async () =>
+      decodeReport(decodeReportResponse(await guest.reportRequest(request)).report).reportedTcb
+    const before = await client.processor()
+    expect(before).toMatchObject({ name: 'Milan', product: 'Milan', reportVersion: 3, signing: 'vcek' })
+    expect((await reported())[7]).toBe(before.tcb.reported.microcode)
+    expect((await client.rollTcb({ certificates: 'stale' })).reported.microcode).toBe(0xdc)
+    expect((await reported())[7]).toBe(0xdc)
+    await client.rollTcb({ tcb: { microcode: 0xdb } })
+    expect((await reported())[7]).toBe(0xdb)
+    await expect(client.rollTcb({ tcb: { fmc: 1 } })).rejects.toThrow('Milan has no FMC component')
+    await expect(client.rollTcb({ tcb: { snp: 256 } })).rejects.toThrow(/400/)
+    await release()
+  })
+
+  it('begin a fault plan; a failure of the firmware comes over as it was thrown', async () => {
+    const { guest, release } = await client.launchGuest({})
+    const request = encodeReportRequest({ reportData: new Uint8Array(64), vmpl: 0 })
+    await client.setProcessorFaults({
+      requests: [
+        { at: 1, failure: 'firmware', status: 3 },
+        { at: 2, failure: 'busy' },
+      ],
+    })
+    await expect(guest.reportRequest(request)).rejects.toMatchObject({ failure: 'firmware', status: 3 })
+    await expect(guest.reportRequest(request)).rejects.toMatchObject({ failure: 'busy' })
+    expect(decodeReportResponse(await guest.reportRequest(request)).status).toBe(0)
+    await expect(client.setProcessorFaults({ requests: [{ at: 0, failure: 'firmware' }] })).rejects.toThrow(/at/)
+    await client.setProcessorFaults({})
+    await release()
   })
 
   it('give out the journal, without a secret in it', async () => {

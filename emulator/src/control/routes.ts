@@ -1,11 +1,13 @@
-import { decodeBase64, encodeHex, SECURITY_CONTEXT_FILES } from '@skerry/guest/wire'
+import { encodeHex, SECURITY_CONTEXT_FILES } from '@skerry/guest/wire'
 import { Hono } from 'hono'
 import * as v from 'valibot'
 import { allowAllPolicy } from '../aci/index.ts'
-import { policyText } from '../aci/policy.ts'
 import type { EmulatorContext } from '../core/index.ts'
+import { GuestRequestError } from '../psp/errors.ts'
 import type { VirtualGuest, VirtualProcessor } from '../psp/types.ts'
 import { type InstanceControl, instanceRoutes } from './instance-routes.ts'
+import { LaunchRequest, launchRequested, type RequestedGuest } from './launch-request.ts'
+import { processorRoutes } from './processor-routes.ts'
 
 /*
  * What other programs of this user ask of a running instance: `skerry env`, `explain` and `run` are clients of these
@@ -25,16 +27,6 @@ export interface Control {
   /** Ids of the guests that were launched and not released yet. */
   guests(): string[]
 }
-
-/** `POST /.skerry/psp/guests`. */
-const LaunchRequest = v.strictObject({
-  /** Base64 of the CCE policy; absent: the one that allows everything. */
-  ccePolicy: v.optional(v.pipe(v.string(), v.base64('ccePolicy is not base64'), v.nonEmpty('ccePolicy is empty'))),
-  debug: v.optional(v.boolean()),
-  vmpl: v.optional(v.picklist([0, 1, 2, 3])),
-})
-
-export type LaunchRequest = v.InferOutput<typeof LaunchRequest>
 
 /** Its answer. Binary values are lower-case hex, but for the files, which are base64 text as the guest agent writes it. */
 export interface LaunchAnswer {
@@ -75,19 +67,21 @@ export function createControl(options: ControlOptions): Control {
       if (!parsed.success) {
         return c.json({ error: { code: 'BadRequest', message: v.summarize(parsed.issues) } }, 400)
       }
-      const { ccePolicy, debug, vmpl } = parsed.output
-      const policy = policyText(ccePolicy === undefined ? allowAllPolicy() : decodeBase64(ccePolicy))
-      const guest = psp.launch({
-        hostData: policy.hostData,
-        ...(debug !== undefined && { debug }),
-        ...(vmpl !== undefined && { vmpl }),
-      })
+      let launched: RequestedGuest
+      try {
+        launched = launchRequested(psp, parsed.output)
+      } catch (error) {
+        if (!(error instanceof GuestRequestError)) throw error
+        const message = `the host cannot keep this guest policy: ${error.message}`
+        return c.json({ error: { code: 'BadRequest', message } }, 400)
+      }
+      const { guest, host, hostData, policyText } = launched
       const id = encodeHex(guest.reportId)
       guests.set(id, guest)
       const answer: LaunchAnswer = {
         id,
-        hostData: encodeHex(policy.hostData),
-        securityContext: await securityContext(psp, policy.text),
+        hostData: encodeHex(hostData),
+        securityContext: await securityContext(host, policyText),
         hostNames: options.hostNames(),
       }
       return c.json(answer, 201)
@@ -96,15 +90,22 @@ export function createControl(options: ControlOptions): Control {
       const guest = guestOf(c.req.param('id'))
       if (guest === undefined) return c.notFound()
       const message = new Uint8Array(await c.req.arrayBuffer())
-      const answer = await (c.req.param('message') === 'key' ? guest.keyRequest(message) : guest.reportRequest(message))
-      return c.body(Uint8Array.from(answer), 200, { 'content-type': OCTETS })
+      const ask = c.req.param('message') === 'key' ? guest.keyRequest : guest.reportRequest
+      try {
+        return c.body(Uint8Array.from(await ask(message)), 200, { 'content-type': OCTETS })
+      } catch (error) {
+        if (!(error instanceof GuestRequestError)) throw error
+        const { message: words, failure, status } = error
+        return c.json({ error: { code: 'GuestRequestFailed', message: words, failure, status } }, 422)
+      }
     })
     .get('/.skerry/psp/guests/:id/certificates', async (c) => {
       const guest = guestOf(c.req.param('id'))
       if (guest === undefined) return c.notFound()
       return c.body(Uint8Array.from(await guest.certificateTable()), 200, { 'content-type': OCTETS })
     })
-    .delete('/.skerry/psp/guests/:id', (c) => c.body(null, guests.delete(c.req.param('id')) ? 204 : 404))
+    .delete('/.skerry/psp/guests/:id', (c) => (guests.delete(c.req.param('id')) ? c.body(null, 204) : c.notFound()))
+    .route('/.skerry', processorRoutes(psp))
     .route('/.skerry', instanceRoutes(context, options.instance))
     .notFound((c) =>
       c.json({ error: { code: 'NotFound', message: `there is no ${new URL(c.req.url).pathname}` } }, 404),
@@ -122,3 +123,5 @@ async function securityContext(psp: VirtualProcessor, policy: Uint8Array): Promi
     [SECURITY_CONTEXT_FILES.securityPolicy]: base64(policy),
   }
 }
+
+export type { LaunchRequest } from './launch-request.ts'

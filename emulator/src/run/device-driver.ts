@@ -1,5 +1,6 @@
 import { constants } from 'node:os'
 import type { VirtualGuest } from '../psp/types.ts'
+import type { ChannelOptions } from './guest-channel.ts'
 
 /** The memory of the process whose `ioctl` is being answered. Addresses are its own. */
 export interface CallerMemory {
@@ -15,29 +16,14 @@ export interface DeviceDriver {
   ioctl(request: number, argument: bigint, memory: CallerMemory): Promise<number>
 }
 
-export interface DriverOptions {
+export interface DriverOptions extends ChannelOptions {
   readonly guest: VirtualGuest
-  /** Told what went wrong when the guest's processor threw anything but a FirmwareError: a fault of the emulator. */
-  readonly onFault?: (error: unknown) => void
 }
 
-/** Thrown by a VirtualGuest when the firmware refuses the whole request (not one of MSG_*_RSP's status words). */
-export class FirmwareError extends Error {
-  override readonly name = 'FirmwareError'
-  readonly code = 'ERR_FIRMWARE'
-  /** AMD 56860, status codes: what the low half of exitinfo2 carries. */
-  readonly status: number
+export const { EAGAIN, EBADMSG, EBUSY, EFAULT, EINVAL, EIO, ENOTTY, ETIMEDOUT } = constants.errno
 
-  constructor(status: number) {
-    super(`the firmware answered status ${status}`)
-    this.status = status
-  }
-}
-
-/** HWERROR_PLATFORM: what is said when the emulator itself failed. */
-export const HARDWARE_ERROR = 19
-
-export const { EFAULT, EINVAL, EIO, ENOTTY } = constants.errno
+export { FirmwareError } from '../psp/errors.ts'
+export { HARDWARE_ERROR } from './guest-channel.ts'
 
 /** Little-endian view of bytes. */
 export function viewOf(bytes: Uint8Array): DataView {

@@ -1,5 +1,7 @@
-import { SEV_KEY, SEV_REPORT } from '@skerry/guest/wire'
+import { constants } from 'node:os'
+import { SEV_KEY, SEV_REPORT, SEV_REQUEST } from '@skerry/guest/wire'
 import { describe, expect, it } from 'vitest'
+import { GuestRequestError } from '../psp/errors.ts'
 import type { VirtualGuest } from '../psp/types.ts'
 import { EFAULT, EINVAL, EIO, ENOTTY, FirmwareError } from './device-driver.ts'
 import { createSevDriver } from './sev-driver.ts'
@@ -58,7 +60,47 @@ describe('REPORT on /dev/sev', () => {
     expect(Buffer.from(memory.read(ARGUMENT, 40)!).readUInt32LE(32)).toBe(0x27)
   })
 
-  it('is the only request that this device answers', async () => {
-    expect(await ask(caller(), {}, SEV_KEY)).toBe(ENOTTY)
+  it.each([
+    ['busy', 'EBUSY'],
+    ['again', 'EAGAIN'],
+    ['vmm', 'EIO'],
+    ['response', 'EBADMSG'],
+  ] as const)(
+    'leaves a failure of the kind %s to its caller as %s, and answers the next request',
+    async (failure, name) => {
+      let failed = false
+      const reportRequest = async () => {
+        if (failed) return new Uint8Array(1216).fill(1)
+        failed = true
+        throw new GuestRequestError(failure)
+      }
+      const driver = createSevDriver({ guest: guestOf({ reportRequest }) })
+      expect(await driver.ioctl(SEV_REPORT, ARGUMENT, caller())).toBe(constants.errno[name])
+      expect(await driver.ioctl(SEV_REPORT, ARGUMENT, caller())).toBe(0)
+    },
+  )
+})
+
+describe('KEY on /dev/sev', () => {
+  const keyArgument = (argument: Buffer) => {
+    argument.set([3, 4])
+    argument.writeUInt16LE(32, 4)
+    argument.writeUInt16LE(64, 16)
+  }
+
+  it.each([SEV_KEY, SEV_REQUEST])('copies 64 bytes out for ioctl %i', async (request) => {
+    const memory = caller(keyArgument)
+    expect(await ask(memory, {}, request)).toBe(0)
+    expect(memory.read(RESPONSE, 65)).toEqual(Uint8Array.from([...new Array(64).fill(2), 0]))
+  })
+
+  it('is not what REPORT takes, nor the other way round', async () => {
+    expect(await ask(caller(keyArgument), {}, SEV_REPORT)).toBe(EINVAL)
+    expect(await ask(caller(), {}, SEV_KEY)).toBe(EINVAL)
+  })
+
+  it('and REPORT are the only requests that this device answers', async () => {
+    expect(await ask(caller(), {}, SEV_KEY + 1)).toBe(ENOTTY)
+    expect(await ask(caller(), {}, SEV_REQUEST)).toBe(0)
   })
 })

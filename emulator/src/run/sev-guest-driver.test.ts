@@ -1,5 +1,6 @@
 import { SNP_GET_DERIVED_KEY, SNP_GET_EXT_REPORT, SNP_GET_REPORT } from '@skerry/guest/wire'
 import { describe, expect, it } from 'vitest'
+import { GuestRequestError } from '../psp/errors.ts'
 import type { VirtualGuest } from '../psp/types.ts'
 import { EFAULT, EINVAL, EIO, ENOTTY, FirmwareError, HARDWARE_ERROR } from './device-driver.ts'
 import { createSevGuestDriver } from './sev-guest-driver.ts'
@@ -135,6 +136,22 @@ describe('SNP_GET_EXT_REPORT', () => {
       expect(await driver.ioctl(SNP_GET_REPORT, ARGUMENT, caller().memory)).toBe(0)
     },
   )
+
+  it('is told by a host that grew meanwhile to bring a page more, and keeps its key', async () => {
+    let refuse = true
+    const driver = driverOf({
+      reportRequest: async () => {
+        if (refuse) throw new GuestRequestError('vmm', 1)
+        return new Uint8Array(1216).fill(1)
+      },
+    })
+    const asked = asking(CERTIFICATES, 8192)
+    expect(await driver.ioctl(SNP_GET_EXT_REPORT, ARGUMENT, asked.memory)).toBe(EIO)
+    expect(asked.exitInfo2()).toBe(0x1_0000_0000n)
+    expect(asked.certsLen()).toBe(12288)
+    refuse = false
+    expect(await driver.ioctl(SNP_GET_EXT_REPORT, ARGUMENT, asking(CERTIFICATES, 12288).memory)).toBe(0)
+  })
 
   it('copies report and certificates when there is', async () => {
     const asked = asking(CERTIFICATES, 8192)

@@ -6,6 +6,7 @@ import {
   SNP_GET_EXT_REPORT,
   SNP_GET_REPORT,
 } from '@skerry/guest/wire'
+import { VMM_INVALID_LENGTH } from '../psp/errors.ts'
 import {
   type CallerMemory,
   type DeviceDriver,
@@ -14,11 +15,10 @@ import {
   EINVAL,
   EIO,
   ENOTTY,
-  FirmwareError,
-  HARDWARE_ERROR,
   padTo,
   viewOf,
 } from './device-driver.ts'
+import { createGuestChannel, NOT_REACHED, type Outcome, vmmStatus } from './guest-channel.ts'
 
 /**
  * The upstream driver behind `/dev/sev-guest`, as seen by its callers.
@@ -39,15 +39,9 @@ const LARGEST_CERTS_LEN = 0x4000
 /** User addresses of x86-64 and arm64 end here at the latest (access_ok). */
 const END_OF_USER_ADDRESSES = 1n << 56n
 
-/** What the driver presets exitinfo2 with: still there afterwards, the firmware was never reached. */
-const NOT_REACHED = 0xffn
 /** SNP_GUEST_VMM_ERR_INVALID_LEN in the upper half. */
-const INVALID_LEN = 1n << 32n
+const INVALID_LEN = vmmStatus(VMM_INVALID_LENGTH)
 
-interface Outcome {
-  readonly errno: number
-  readonly exitInfo2: bigint
-}
 const SUCCESS: Outcome = { errno: 0, exitInfo2: 0n }
 const refused = (errno: number): Outcome => ({ errno, exitInfo2: NOT_REACHED })
 
@@ -56,24 +50,9 @@ interface Argument {
   readonly response: bigint
 }
 
-/**
- * One driver per guest: after a failure of the firmware the kernel wipes the key it speaks to the firmware with
- * (VMPCK), and every later call of any process of that guest gets ENOTTY.
- */
-export function createSevGuestDriver({ guest, onFault }: DriverOptions): DeviceDriver {
-  let keyWiped = false
-
-  /** Asks the firmware; a failure wipes the key. */
-  const ask = async <T>(question: () => Promise<T>): Promise<{ answer: T } | Outcome> => {
-    if (keyWiped) return refused(ENOTTY)
-    try {
-      return { answer: await question() }
-    } catch (error) {
-      keyWiped = true
-      if (!(error instanceof FirmwareError)) onFault?.(error)
-      return { errno: EIO, exitInfo2: BigInt(error instanceof FirmwareError ? error.status : HARDWARE_ERROR) }
-    }
-  }
+/** One driver per guest: it has the key that the guest speaks to the firmware with. */
+export function createSevGuestDriver({ guest, ...options }: DriverOptions): DeviceDriver {
+  const { ask } = createGuestChannel(options)
 
   const exchange = async (
     { request, response }: Argument,
@@ -113,18 +92,19 @@ export function createSevGuestDriver({ guest, onFault }: DriverOptions): DeviceD
       if (certsAddress + BigInt(certsLen) > END_OF_USER_ADDRESSES) return refused(EFAULT)
     }
     const room = wanted ? certsLen : 0
+    // The host refuses before the firmware is asked; this is the size query, and the key stays.
+    const tooSmall = (needed: number): Outcome => {
+      const rewritten = asked.slice()
+      viewOf(rewritten).setUint32(CERTS_LEN_AT, needed, true)
+      return { errno: memory.write(request, rewritten) ? EIO : EFAULT, exitInfo2: INVALID_LEN }
+    }
     const result = await ask(async (): Promise<{ needed: number } | { table: Uint8Array; report: Uint8Array }> => {
       const table = await guest.certificateTable()
       if (table.length > room) return { needed: Math.ceil(table.length / PAGE) * PAGE }
       return { table, report: await guest.reportRequest(asked.slice(0, REPORT_REQUEST_SIZE)) }
     })
-    if (!('answer' in result)) return result
-    if ('needed' in result.answer) {
-      // The host refuses before the firmware is asked; this is the size query, and the key stays.
-      const rewritten = asked.slice()
-      viewOf(rewritten).setUint32(CERTS_LEN_AT, result.answer.needed, true)
-      return { errno: memory.write(request, rewritten) ? EIO : EFAULT, exitInfo2: INVALID_LEN }
-    }
+    if (!('answer' in result)) return result.exitInfo2 === INVALID_LEN ? tooSmall(room + PAGE) : result
+    if ('needed' in result.answer) return tooSmall(result.answer.needed)
     const { table, report } = result.answer
     if (wanted && !memory.write(certsAddress, padTo(table, certsLen))) return { errno: EFAULT, exitInfo2: 0n }
     return memory.write(response, padTo(report, REPORT_BUFFER_SIZE)) ? SUCCESS : { errno: EFAULT, exitInfo2: 0n }

@@ -10,10 +10,17 @@ export interface AskGuest {
   readonly request: Uint8Array
 }
 
-/** To the thread: the response, or the firmware's status when it refused. */
+/** To the thread: the response, or how the request failed, as a driver would say it. */
 export type GuestAnswer =
   | { readonly id: number; readonly response: Uint8Array }
-  | { readonly id: number; readonly firmwareStatus: number }
+  | ({ readonly id: number } & GuestFailure)
+
+/** The two halves of exitinfo2, and the errno's number. */
+export interface GuestFailure {
+  readonly firmwareStatus: number
+  readonly vmmStatus: number
+  readonly errno: number
+}
 
 export interface ThreadData {
   readonly url: string
@@ -23,6 +30,6 @@ export interface ThreadData {
 /** What the `main` of a program's module gets. */
 export interface ModuleHost {
   readonly args: readonly string[]
-  /** The processor of the guest that the program runs in. Rejects with an error that has `firmwareStatus`. */
+  /** The processor of the guest that the program runs in. Rejects with an error that has what GuestFailure has. */
   readonly guest: Pick<VirtualGuest, GuestRequest>
 }

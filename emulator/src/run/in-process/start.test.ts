@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -94,20 +94,26 @@ describe('a module in process', () => {
     expect(asked.map((bytes) => [...bytes])).toEqual([[1, 2]])
   })
 
-  it('learns the firmware’s status when it refuses, and nothing of a fault of the emulator', async () => {
-    const guest = guestOf({
-      reportRequest: () => Promise.reject(new FirmwareError(7)),
-      keyRequest: () => Promise.reject(new Error('a path of this machine')),
-    })
-    const { process, lines } = await start(
-      `export async function main({ guest }) {
-        for (const ask of [guest.reportRequest, guest.keyRequest])
-          await ask(new Uint8Array(1)).catch((error) => console.log(error.firmwareStatus, error.message))
-      }`,
-      { guest },
-    )
+  const asksForBoth = `export async function main({ guest }) {
+    for (const ask of [guest.reportRequest, guest.keyRequest])
+      await ask(new Uint8Array(1)).catch((error) => console.log(error.firmwareStatus, error.message))
+  }`
+
+  it('learns the firmware’s status when it refuses, and has lost the key to it from then on', async () => {
+    const guest = guestOf({ reportRequest: () => Promise.reject(new FirmwareError(7)) })
+    const { process, lines } = await start(asksForBoth, { guest })
     await process.exit
-    expect(lines).toEqual(['stdout: 7 the firmware answered status 7', 'stdout: 19 the firmware answered status 19'])
+    expect(lines).toEqual([
+      'stdout: 7 the firmware answered status 7',
+      `stdout: 255 the request did not reach the firmware (errno ${constants.errno.ENOTTY})`,
+    ])
+  })
+
+  it('learns nothing of a fault of the emulator', async () => {
+    const guest = guestOf({ reportRequest: () => Promise.reject(new Error('a path of this machine')) })
+    const { process, lines } = await start(asksForBoth, { guest })
+    await process.exit
+    expect(lines[0]).toBe('stdout: 19 the firmware answered status 19')
   })
 
   it('gives its exit code back', async () => {

@@ -2,8 +2,9 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { Worker } from 'node:worker_threads'
-import { FirmwareError, HARDWARE_ERROR } from '../device-driver.ts'
+import type { VirtualGuest } from '../../psp/types.ts'
 import { RunnerError } from '../errors.ts'
+import { createGuestChannel, type GuestChannel } from '../guest-channel.ts'
 import type { ConfidentialProcess, ProcessExit, ProcessOptions } from '../types.ts'
 import type { AskGuest, GuestAnswer, ThreadData } from './messages.ts'
 
@@ -79,11 +80,15 @@ async function answer(
   { id, kind, request }: AskGuest,
   onFault?: (error: unknown) => void,
 ): Promise<GuestAnswer> {
-  try {
-    return { id, response: await (kind === 'certificateTable' ? guest.certificateTable() : guest[kind](request)) }
-  } catch (error) {
-    if (error instanceof FirmwareError) return { id, firmwareStatus: error.status }
-    onFault?.(error)
-    return { id, firmwareStatus: HARDWARE_ERROR }
-  }
+  const channel = channels.get(guest) ?? createGuestChannel(onFault === undefined ? {} : { onFault })
+  channels.set(guest, channel)
+  const outcome = await channel.ask(() =>
+    kind === 'certificateTable' ? guest.certificateTable() : guest[kind](request),
+  )
+  if ('answer' in outcome) return { id, response: outcome.answer }
+  const { errno, exitInfo2 } = outcome
+  return { id, errno, firmwareStatus: Number(exitInfo2 & 0xffff_ffffn), vmmStatus: Number(exitInfo2 >> 32n) }
 }
+
+/** All programs of a guest share its key to the firmware. */
+const channels = new WeakMap<VirtualGuest, GuestChannel>()

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import http from 'node:http'
 import tls from 'node:tls'
 import { parentPort, workerData } from 'node:worker_threads'
-import type { AskGuest, GuestAnswer, GuestRequest, ModuleHost, ThreadData } from './messages.ts'
+import type { AskGuest, GuestAnswer, GuestFailure, GuestRequest, ModuleHost, ThreadData } from './messages.ts'
 
 if (parentPort === null) throw new Error('this thread is started by the emulator, not by hand')
 const port = parentPort
@@ -28,6 +28,15 @@ function ask(kind: GuestRequest, request: Uint8Array = new Uint8Array()): Promis
   return answer.promise
 }
 
+/** The driver's preset of exitinfo2: the firmware was never asked. */
+const NOT_REACHED = 0xff
+
+function wordsOf({ firmwareStatus, vmmStatus, errno }: GuestFailure): string {
+  if (vmmStatus !== 0) return `the hypervisor answered status ${vmmStatus}`
+  if (firmwareStatus === NOT_REACHED) return `the request did not reach the firmware (errno ${errno})`
+  return `the firmware answered status ${firmwareStatus}`
+}
+
 port.on('message', (message: GuestAnswer) => {
   const answer = waiting.get(message.id)
   waiting.delete(message.id)
@@ -35,9 +44,9 @@ port.on('message', (message: GuestAnswer) => {
   if (waiting.size === 0) port.unref()
   if ('response' in message) answer?.resolve(message.response)
   else {
-    const { firmwareStatus } = message
-    const words = `the firmware answered status ${firmwareStatus}`
-    answer?.reject(Object.assign(new Error(words), { firmwareStatus }))
+    const { firmwareStatus, vmmStatus, errno } = message
+    const words = wordsOf(message)
+    answer?.reject(Object.assign(new Error(words), { firmwareStatus, vmmStatus, errno }))
   }
 })
 port.unref()
