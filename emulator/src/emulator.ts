@@ -28,6 +28,7 @@ import { createWireDoor, type WireDoor } from './doors/wire.ts'
 import { findByClientId } from './entra/index.ts'
 import type { EventFeed } from './events/index.ts'
 import { MSI_PATH } from './imds/index.ts'
+import type { SgxPlatform } from './maa/sgx/index.ts'
 import type { ProcessorOptions } from './psp/index.ts'
 import type { VirtualProcessor } from './psp/types.ts'
 import { type ConfidentialRunner, createRunner } from './run/index.ts'
@@ -92,6 +93,8 @@ export interface Emulator extends AsyncDisposable {
   readonly context: EmulatorContext
   readonly dispatcher: Dispatcher
   readonly psp: VirtualProcessor
+  /** A machine with SGX: `sgx.launch()` loads an enclave, whose quotes the attestation service believes. */
+  readonly sgx: SgxPlatform
   readonly containerGroups: ContainerGroups
   /** What became known of vaults and their keys, as Event Grid tells it. */
   readonly events: EventFeed
@@ -114,8 +117,8 @@ export interface Emulator extends AsyncDisposable {
   /** The whole state as one document of JSON. It holds every private key. */
   exportState(): Promise<StateDocument>
   /**
-   * Puts another state in the place of this one, whole or not at all; requests wait meanwhile. `context`, `psp` and
-   * `containerGroups` are others afterwards.
+   * Puts another state in the place of this one, whole or not at all; requests wait meanwhile. `context`, `psp`,
+   * `sgx` and `containerGroups` are others afterwards.
    * @throws StateError, and StateBusyError while container groups or programs of `skerry run` run
    */
   importState(state: StateDocument): Promise<void>
@@ -301,6 +304,9 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
     },
     get psp() {
       return running.psp
+    },
+    get sgx() {
+      return running.sgx
     },
     get containerGroups() {
       return running.containerGroups

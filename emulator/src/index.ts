@@ -44,6 +44,17 @@ export {
 export type { EventFeed, EventGridEvent, KeyVaultEventData } from './events/index.ts'
 export { type FunctionsHost, type FunctionsHostOptions, startFunctionsHost } from './host/index.ts'
 export {
+  collateralDocument,
+  createSgxPlatform,
+  type EnclaveOptions,
+  INTEL_SGX_ROOT_SPKI_SHA256,
+  type PlatformTcb,
+  platformTcb,
+  type SgxCollateral,
+  type SgxPlatform,
+  type VirtualEnclave,
+} from './maa/sgx/index.ts'
+export {
   type CertificateSupply,
   type LaunchOptions,
   ProcessorOptionError,

@@ -24,6 +24,7 @@ import { createImdsService } from './imds/index.ts'
 import { createKdsService } from './kds/index.ts'
 import { createKeyVaultService } from './keyvault/index.ts'
 import { createMaaService } from './maa/index.ts'
+import { createSgxPlatform, type SgxPlatform } from './maa/sgx/index.ts'
 import { createProcessor, type ProcessorOptions } from './psp/index.ts'
 import type { VirtualProcessor } from './psp/types.ts'
 import { createAuthorizer } from './rbac/index.ts'
@@ -34,6 +35,7 @@ export interface RunningServices extends AsyncDisposable {
   readonly context: EmulatorContext
   readonly dispatcher: Dispatcher
   readonly psp: VirtualProcessor
+  readonly sgx: SgxPlatform
   readonly containerGroups: ContainerGroups
   readonly events: EventFeed
   readonly control: (request: Request) => Promise<Response>
@@ -73,6 +75,7 @@ export function startServices(options: ServicesOptions): RunningServices {
   const events = cleanup.use(eventsOf(context))
 
   const psp = createProcessor(context, options.processor)
+  const sgx = createSgxPlatform(context)
   const tokens = createTokenVerifier(context)
   const authorizer = createAuthorizer(context)
   const hostNames = () => emulatedHostNames(store)
@@ -107,7 +110,7 @@ export function startServices(options: ServicesOptions): RunningServices {
     createGraphService(context, { tokens }),
     createImdsService(context, { psp }),
     createKdsService(context, { psp }),
-    createMaaService(context, { psp, tokens, authorizer }),
+    createMaaService(context, { psp, sgx, tokens, authorizer }),
     cleanup.use(createKeyVaultService(context, { tokens, authorizer })),
     createArmService(context, { tokens, authorizer, containerGroups }),
     events.service,
@@ -119,6 +122,7 @@ export function startServices(options: ServicesOptions): RunningServices {
     context,
     dispatcher,
     psp,
+    sgx,
     containerGroups,
     events,
     hostNames,
