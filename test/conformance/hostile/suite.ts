@@ -35,11 +35,12 @@ export async function expectTaken({ world, routes, send = world.send }: Suite): 
 }
 
 /** What went wrong when this was sent; undefined: nothing. The world is as it was afterwards. */
-async function wrongWith(suite: Suite, sent: Sent): Promise<string | undefined> {
+async function wrongWith(suite: Suite, sent: Sent, seen?: (status: number) => void): Promise<string | undefined> {
   const { world, manner, secrets, mayChange = () => false, send = world.send } = suite
   const answer = await send(sent).catch((error: unknown) => String(error))
   if (answer === undefined) return undefined
   if (typeof answer === 'string') return `nothing was answered: ${answer}`
+  seen?.(answer.status)
   const changed = world.changed()
   if (changed.length > 0) world.reset()
   const fault = faultOf(sent, answer, manner, secrets)
@@ -50,11 +51,18 @@ async function wrongWith(suite: Suite, sent: Sent): Promise<string | undefined> 
 
 /** Random requests, each a valid one of which one to three parts were changed. */
 export async function expectNothingBreaks(suite: Suite, runs: number): Promise<void> {
+  const statuses = new Map<number, number>()
   const property = fc.asyncProperty(mutated(suite.routes), async ({ sent }) => {
-    const wrong = await wrongWith(suite, sent)
+    const wrong = await wrongWith(suite, sent, (status) => statuses.set(status, (statuses.get(status) ?? 0) + 1))
     if (wrong !== undefined) throw new Error(wrong)
   })
-  await fc.assert(property, { seed: SEED, numRuns: runs, endOnFailure: false })
+  await fc.assert(property, { seed: SEED, numRuns: runs })
+  // Neither all refused at the door nor hardly changed at all.
+  const answered = [...statuses].reduce((sum, [, count]) => sum + count, 0)
+  const taken = [...statuses].reduce((sum, [status, count]) => sum + (status < 400 ? count : 0), 0)
+  expect(answered).toBeGreaterThan(runs * 0.8)
+  expect(taken).toBeGreaterThan(runs * 0.1)
+  expect(taken).toBeLessThan(answered * 0.7)
 }
 
 /** Every value that is odd at every member of every body, one at a time. */
