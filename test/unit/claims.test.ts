@@ -1,14 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ROOT } from '../support/skerry.ts'
+import { expectTest, type NamedTest, readNamedTest } from '../support/test-titles.ts'
 
 // The README's table of claims against the tests: a claim without a test, or a test that was renamed away, fails here.
 
-interface Claim {
+interface Claim extends NamedTest {
   readonly claim: string
-  readonly file: string
-  readonly title: string
 }
 
 const claims = readClaims(readFileSync(join(ROOT, 'README.md'), 'utf8'))
@@ -20,8 +19,7 @@ describe('the README’s claims', () => {
   })
 
   it.each(claims)('$claim', ({ file, title }) => {
-    expect(existsSync(join(ROOT, file)), `${file} is not there`).toBe(true)
-    expect(titlesOf(readFileSync(join(ROOT, file), 'utf8'))).toContain(title)
+    expectTest(join(ROOT, file), title)
   })
 })
 
@@ -32,16 +30,8 @@ function readClaims(readme: string): Claim[] {
     .split('\n')
     .filter((line) => line.startsWith('| ') && !/^\| (claim|---)/.test(line))
     .map((line) => {
-      const row = /^\| (.+?) \| \[[^\]]+\]\(([^)]+)\): (.+?) \|$/.exec(line)
+      const row = /^\| (.+?) \| (.+?) \|$/.exec(line)
       if (!row) throw new Error(`not a row of the claims' table: ${line}`)
-      return { claim: row[1]!, file: row[2]!, title: row[3]! }
+      return { claim: row[1]!, ...readNamedTest(row[2]!) }
     })
-}
-
-/** The titles of the tests in a file, as they are written: those of `it`, `describe` and their `each`. */
-function titlesOf(source: string): string[] {
-  const literal =
-    /(?:\bit|\btest|\bdescribe)(?:\.\w+)*(?:\([^'"`]*?\)|<[^>]*>)*\(\s*(?:\w+\s*,\s*)?(['"`])((?:\\.|(?!\1).)*)\1/gs
-  const each = /\)\(\s*(['"`])((?:\\.|(?!\1).)*)\1/gs
-  return [...source.matchAll(literal), ...source.matchAll(each)].map((match) => match[2]!.replace(/\\(.)/g, '$1'))
 }
