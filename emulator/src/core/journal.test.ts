@@ -59,3 +59,23 @@ it('takes over a bounded part of what others sent: a long text, a long list, a d
   expect(JSON.stringify(record).length).toBeLessThan(30_000)
   expect(record.subject).toMatch(/^x+ \(and 991808 more characters\)$/)
 })
+
+it('takes over no more of many long texts and many values than of few', () => {
+  const long = 'x'.repeat(8_000)
+  const list = Array.from({ length: 256 }, () => 1)
+  const conditions = Array.from({ length: 256 }, (_, at) => ({ name: `${at}`, wanted: long, found: long, met: true }))
+  const details = { lists: list.map(() => list.map(() => list)) }
+  const record = openJournal(manualClock()).write({ ...entry, conditions, details })
+  expect(record.conditions?.map(({ name }) => name)).toEqual(conditions.map(({ name }) => name))
+  expect(JSON.stringify(record).length).toBeLessThan(130_000)
+})
+
+it('keeps the newest records in memory, as many as a bounded space holds', () => {
+  const journal = openJournal(manualClock())
+  const details = Object.fromEntries(Array.from({ length: 8 }, (_, at) => [`${at}`, 'x'.repeat(8_000)]))
+  for (let written = 0; written < 400; written++) journal.write({ ...entry, details })
+  const records = journal.records()
+  expect(records.at(-1)?.seq).toBe(400)
+  expect(records.length).toBeGreaterThan(200)
+  expect(JSON.stringify(records).length).toBeLessThan(17 * 1024 * 1024)
+})

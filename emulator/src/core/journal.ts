@@ -53,12 +53,17 @@ export interface JournalRecord extends JournalEntry {
   readonly time: string
 }
 
-/** How many records are kept in memory; the file has all of them. */
+/** How many records are kept in memory, and how many characters of them; the file has all. */
 const KEPT = 10_000
+const KEPT_TEXT = 16 * 1024 * 1024
 
 /** What a record takes over of a text, a list or an object that somebody else made: a decision is small, whatever was sent. */
 const LONGEST_TEXT = 8_192
 const MOST_MEMBERS = 256
+/** Of a whole record: values of any kind, and the characters of those texts that are no short names. */
+const MOST_VALUES = 4_096
+const MOST_TEXT = 65_536
+const SHORT_NAME = 64
 const DEEPEST = 8
 
 /** Opens a journal; with `file`, every record is also appended to it (mode 0600). */
@@ -67,19 +72,29 @@ export function openJournal(clock: Pick<Clock, 'now'>, file?: string): Journal {
   const fd = file === undefined ? undefined : openSync(file, 'a+', 0o600)
   if (fd !== undefined) endLine(fd)
   const kept: JournalRecord[] = []
+  const lengths: number[] = []
+  let text = 0
   let seq = 0
   return {
     file,
     write(entry) {
       seq += 1
-      const record: JournalRecord = {
+      const time = new Date(clock.now()).toISOString()
+      const line = JSON.stringify({
         seq,
-        time: new Date(clock.now()).toISOString(),
-        ...(clipped(entry) as JournalEntry),
-      }
+        time,
+        ...(clipped(entry, { values: MOST_VALUES, text: MOST_TEXT }) as JournalEntry),
+      })
+      if (fd !== undefined) writeSync(fd, `${line}\n`)
+      // A part of a text keeps the whole of it in memory: what is kept here is made anew.
+      const record = JSON.parse(line) as JournalRecord
       kept.push(record)
-      if (kept.length > KEPT) kept.shift()
-      if (fd !== undefined) writeSync(fd, `${JSON.stringify(record)}\n`)
+      lengths.push(line.length)
+      text += line.length
+      while (kept.length > KEPT || text > KEPT_TEXT) {
+        kept.shift()
+        text -= lengths.shift()!
+      }
       return record
     },
     records: () => kept,
@@ -115,13 +130,30 @@ function isJson(text: string): boolean {
   }
 }
 
-function clipped(value: unknown, depth = 0): unknown {
-  if (typeof value === 'string' && value.length > LONGEST_TEXT) {
-    return `${value.slice(0, LONGEST_TEXT)} (and ${value.length - LONGEST_TEXT} more characters)`
-  }
+/** What the record may still have. */
+interface Room {
+  values: number
+  text: number
+}
+
+function clipped(value: unknown, room: Room, depth = 0): unknown {
+  room.values -= 1
+  if (typeof value === 'string') return clippedText(value, room)
   if (typeof value !== 'object' || value === null) return value
   if (depth === DEEPEST) return '(nested deeper)'
-  if (Array.isArray(value)) return value.slice(0, MOST_MEMBERS).map((item) => clipped(item, depth + 1))
+  if (Array.isArray(value)) {
+    return value.slice(0, MOST_MEMBERS).flatMap((item) => (room.values > 0 ? [clipped(item, room, depth + 1)] : []))
+  }
   const members = Object.entries(value).slice(0, MOST_MEMBERS)
-  return Object.fromEntries(members.map(([name, item]) => [clipped(name) as string, clipped(item, depth + 1)]))
+  const kept = members.flatMap(([name, item]) =>
+    room.values > 0 ? [[clippedText(name, room), clipped(item, room, depth + 1)] as const] : [],
+  )
+  return Object.fromEntries(kept)
+}
+
+function clippedText(text: string, room: Room): string {
+  if (text.length <= SHORT_NAME) return text
+  const taken = Math.min(text.length, LONGEST_TEXT, room.text)
+  room.text -= taken
+  return taken === text.length ? text : `${text.slice(0, taken)} (and ${text.length - taken} more characters)`
 }

@@ -119,7 +119,8 @@ class Update extends Step {
       attributes: { enabled: this.enabled },
       ...(this.tags && { tags: this.tags }),
     })
-    if (status === 200) versions[at] = { ...versions[at]!, enabled: this.enabled, tags: this.tags ?? versions[at]!.tags }
+    if (status === 200)
+      versions[at] = { ...versions[at]!, enabled: this.enabled, tags: this.tags ?? versions[at]!.tags }
   }
 }
 
@@ -175,7 +176,10 @@ class Restore extends Step {
 class Rotate extends Step {
   async run(model: Model, real: Real) {
     const status = this.live(model)
-    const policy = { lifetimeActions: [{ trigger: { timeAfterCreate: 'P60D' }, action: { type: 'Rotate' } }], attributes: {} }
+    const policy = {
+      lifetimeActions: [{ trigger: { timeAfterCreate: 'P60D' }, action: { type: 'Rotate' } }],
+      attributes: {},
+    }
     await this.ask(real, 'PUT', `/keys/${this.name}/rotationpolicy`, status, policy)
     const latest = model.keys.get(this.name)?.versions.at(-1)
     const json = await this.ask(real, 'POST', `/keys/${this.name}/rotate`, status)
@@ -189,12 +193,19 @@ class Look extends Step {
     await this.ask(real, 'GET', `/deletedkeys/${this.name}`, this.gone(model))
     if (this.live(model) === 404) return
     const latest = model.keys.get(this.name)!.versions.at(-1)!
-    expect([versionIn(live.key.kid), live.attributes.enabled, live.tags]).toEqual([latest.id, latest.enabled, latest.tags])
+    expect([versionIn(live.key.kid), live.attributes.enabled, live.tags]).toEqual([
+      latest.id,
+      latest.enabled,
+      latest.tags,
+    ])
   }
 }
 
 const name = fc.constantFrom(...NAMES)
-const tags = fc.option(fc.dictionary(fc.string({ maxLength: 8 }), fc.string({ maxLength: 8 }), { maxKeys: 3, noNullPrototype: true }), { nil: undefined })
+const tags = fc.option(
+  fc.dictionary(fc.string({ maxLength: 8 }), fc.string({ maxLength: 8 }), { maxKeys: 3, noNullPrototype: true }),
+  { nil: undefined },
+)
 const steps = fc.commands<Model, Real>(
   [
     fc.tuple(name, fc.boolean(), tags).map((all) => new Create(...all)),
@@ -213,7 +224,11 @@ const steps = fc.commands<Model, Real>(
 )
 
 /** All items of a list, page by page. */
-async function pages({ world, origin }: Real, path: string, size: number): Promise<{ kid: string; tags?: object; attributes: { enabled: boolean } }[]> {
+async function pages(
+  { world, origin }: Real,
+  path: string,
+  size: number,
+): Promise<{ kid: string; tags?: object; attributes: { enabled: boolean } }[]> {
   const items = []
   let next: string | undefined = `${origin}${path}?maxresults=${size}`
   while (next) {
@@ -227,7 +242,10 @@ async function pages({ world, origin }: Real, path: string, size: number): Promi
 
 async function expectListed(model: Model, real: Real, size: number): Promise<void> {
   const named = (deleted: boolean) =>
-    [...model.keys].filter(([, key]) => key.deleted === deleted).map(([key]) => key).toSorted()
+    [...model.keys]
+      .filter(([, key]) => key.deleted === deleted)
+      .map(([key]) => key)
+      .toSorted()
   const names = (items: readonly { kid: string }[]) => items.map(({ kid }) => kid.split('/').at(-1)!).toSorted()
   expect(names(await pages(real, '/keys', size))).toEqual(named(false))
   expect(names(await pages(real, '/deletedkeys', size))).toEqual(named(true))
