@@ -22,9 +22,10 @@
 #error "Skerry's launcher knows x86-64 and arm64"
 #endif
 
-// Linux uapi sev-guest.h: SNP_GET_REPORT, SNP_GET_DERIVED_KEY, SNP_GET_EXT_REPORT. Azure's 5.15 driver: REPORT.
+// Linux uapi sev-guest.h: SNP_GET_REPORT, SNP_GET_DERIVED_KEY, SNP_GET_EXT_REPORT. Azure's 5.15 driver:
+// REQUEST, REPORT, KEY.
 static const unsigned SEV_GUEST[] = {0xC0205300u, 0xC0205301u, 0xC0205302u};
-static const unsigned SEV[] = {0xC0285301u};
+static const unsigned SEV[] = {0xC0285300u, 0xC0285301u, 0xC0285302u};
 
 // What names a path, and so must be answered when the device is no node.
 static const unsigned PATH_CALLS[] = {

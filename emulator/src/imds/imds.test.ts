@@ -211,10 +211,41 @@ describe('THIM', () => {
     expect(body.certificateChain.match(/BEGIN CERTIFICATE/g)).toHaveLength(2)
   })
 
-  it('refuses a request without the metadata header', async () => {
-    const response = await certification()
-    expect(response.status).toBe(400)
-    expect(await response.json()).toEqual({ error: expect.stringContaining('metadata header') })
+  it('is answered as JSON in UTF-8, as everything of the metadata service', async () => {
+    const { headers } = await certification({ Metadata: 'True' })
+    expect(headers.get('content-type')).toBe('application/json; charset=utf-8')
+  })
+
+  it.each([
+    ['without the metadata header', {}, 400, 'Bad request: . Required metadata header not specified'],
+    ['with another value in it', { Metadata: 'yes' }, 400, 'Bad request: . Required metadata header not specified'],
+    ['through a proxy', { Metadata: 'true', 'X-Forwarded-For': '10.0.0.1' }, 400, /X-Forwarded-For/],
+  ])('refuses a request %s', async (_, headers, status, error) => {
+    const response = await certification(headers)
+    expect(response.status).toBe(status)
+    const message = typeof error === 'string' ? error : expect.stringMatching(error)
+    expect(await response.json()).toEqual({ error: message })
+  })
+
+  it('knows no method but GET, and no path beside', async () => {
+    const post = await world.fetch(
+      new Request(`${IMDS}/metadata/THIM/amd/certification`, { method: 'POST', headers: { Metadata: 'true' } }),
+    )
+    expect([post.status, post.headers.get('allow')]).toEqual([405, 'GET'])
+    const other = await world.fetch(new Request(`${IMDS}/metadata/THIM/intel`, { headers: { Metadata: 'true' } }))
+    expect(other.status).toBe(404)
+  })
+
+  it('throttles as the fault plan says, and answers again afterwards', async () => {
+    const throttled = createTestContext({
+      faults: { tamper: 'none', processor: { thim: { at: 1, count: 2, retryAfterSeconds: 5 } } },
+    })
+    throttled.use(createImdsService(throttled.ctx, { psp: createProcessor(throttled.ctx) }))
+    const url = `${IMDS}/metadata/THIM/amd/certification`
+    const ask = () => throttled.fetch(new Request(url, { headers: { Metadata: 'true' } }))
+    const answers = [await ask(), await ask(), await ask()]
+    expect(answers.map(({ status }) => status)).toEqual([429, 429, 200])
+    expect(answers[0]!.headers.get('retry-after')).toBe('5')
   })
 })
 

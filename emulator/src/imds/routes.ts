@@ -2,6 +2,7 @@ import { type Context, Hono } from 'hono'
 import type { Caller, EmulatorContext } from '../core/index.ts'
 import type { VirtualProcessor } from '../psp/types.ts'
 import { instanceMetadata } from './instance.ts'
+import { amdCertification, THIM_PATH } from './thim.ts'
 import { identityToken } from './token-routes.ts'
 
 type Env = { Bindings: { caller: Caller } }
@@ -18,18 +19,7 @@ export function imdsRoutes(ctx: EmulatorContext, options: { readonly psp: Virtua
 
   app.get('/metadata/identity/oauth2/token', (c) => identityToken(ctx, c, c.env.caller))
 
-  app.get('/metadata/THIM/amd/certification', async (c) => {
-    if (!hasMetadataHeader(c)) return missingHeader(c)
-    const certification = await options.psp.thim()
-    ctx.journal.write({
-      service: 'imds',
-      operation: 'certification',
-      outcome: 'done',
-      summary: `handed out the VCEK for TCB ${certification.tcbm}`,
-      details: { tcbm: certification.tcbm },
-    })
-    return c.json(certification)
-  })
+  app.all(THIM_PATH, (c) => amdCertification(ctx, c, options.psp))
 
   app.get('/metadata/instance', (c) => {
     if (!hasMetadataHeader(c)) return missingHeader(c)

@@ -1,10 +1,11 @@
-import { decodeTcb, derToPem, encodeTcb, equalBytes, type TcbVersion, tcbFromHex, WireError } from '@skerry/guest/wire'
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { derToPem, type SnpProduct } from '@skerry/guest/wire'
 import { type Context, Hono } from 'hono'
 import type { EmulatorContext } from '../core/index.ts'
+import { PRODUCT_FACTS, SNP_PRODUCTS } from '../psp/products.ts'
 import type { VirtualProcessor } from '../psp/types.ts'
-
-/** The products whose certificates AMD distributes; this emulator's processor is one of them. */
-const PRODUCTS: ReadonlySet<string> = new Set(['Milan', 'Genoa', 'Turin'])
+import { binary, NO_SUCH_CERTIFICATE, pemText, plannedFailure, refuse } from './answers.ts'
+import { readCacheTcb, readSecurityLevels } from './levels.ts'
 
 /** The TEE of Azure's certificate cache that this emulator serves. */
 const CACHE_TEE = 'SevSnpVM'
@@ -13,96 +14,86 @@ interface Options {
   readonly psp: VirtualProcessor
 }
 
-/** AMD's key distribution service (57230, "KDS interface"): `https://kdsintf.amd.com`. */
+/**
+ * AMD's key distribution service (57230, "KDS interface"): `https://kdsintf.amd.com`. It has the authorities of every
+ * product under their exact names; of chips, those of this machine.
+ */
 export function keyDistributionRoutes(ctx: EmulatorContext, { psp }: Options): Hono {
   const app = new Hono()
-  app.notFound((c) => notFound(ctx, c))
+  const notFound = (c: Context) => refuse(ctx, c, 404, NO_SUCH_CERTIFICATE)
+  const processorOf = (c: Context) => {
+    const product = SNP_PRODUCTS.find((one) => one === c.req.param('product'))
+    return product === undefined ? undefined : psp.of(product)
+  }
+  app.notFound(notFound)
+  app.use(async (c, next) => plannedFailure(ctx, c, psp, 'kds') ?? (await next()))
 
-  app.get('/vcek/v1/:product/cert_chain', async (c) => {
-    const refused = refuseProduct(c, psp)
-    return refused ?? c.body(await psp.certificateChainPem(), 200, { 'Content-Type': 'application/x-pem-file' })
-  })
-  app.get('/vcek/v1/:product/crl', async (c) => {
-    const refused = refuseProduct(c, psp)
-    return refused ?? binary(c, await psp.crl())
-  })
+  for (const kind of ['vcek', 'vlek'] as const) {
+    app.get(`/${kind}/v1/:product/cert_chain`, async (c) => {
+      const host = processorOf(c)
+      return host === undefined ? notFound(c) : pemText(c, await host.certificateChainPem(kind))
+    })
+    app.get(`/${kind}/v1/:product/crl`, async (c) => {
+      const host = processorOf(c)
+      return host === undefined ? notFound(c) : binary(c, await host.crl())
+    })
+  }
+
   app.get('/vcek/v1/:product/:hwid', async (c) => {
-    const { product, hwid } = c.req.param()
-    // Another product's chips exist, but none of them is here.
-    if (product !== psp.product || !/^[0-9a-f]{128}$/.test(hwid)) return notFound(ctx, c)
-    const tcb = readSecurityLevels(c.req.query())
-    if (typeof tcb === 'string') return c.text(`${tcb}: a decimal number from 0 to 255 is required`, 400)
-    const vcek = await psp.vcek(hwid, tcb)
-    return vcek === undefined ? notFound(ctx, c) : binary(c, vcek)
+    const host = processorOf(c)
+    const { hwid } = c.req.param()
+    if (host === undefined || !isHwid(hwid, host.product)) return notFound(c)
+    const levels = readSecurityLevels(c.req.query(), host.product)
+    if ('wrong' in levels) return wrongLevel(ctx, c, levels.wrong)
+    const vcek = await host.vcek(hwid, levels.tcb)
+    return vcek === undefined ? notFound(c) : binary(c, vcek)
   })
-  app.get('/vlek/v1/*', (c) => notCovered(c, 'VLEK certificates'))
+  app.get('/vlek/v1/:product/cert', async (c) => {
+    const host = processorOf(c)
+    if (host === undefined) return notFound(c)
+    // Cloud providers alone get VLEKs. How they show who they are is not published.
+    if (!showsSecret(c, psp.settings.cspSecret)) return refuse(ctx, c, 403, 'a VLEK is for the cloud provider alone')
+    const levels = readSecurityLevels(c.req.query(), host.product)
+    if ('wrong' in levels) return wrongLevel(ctx, c, levels.wrong)
+    const vlek = await host.vlek(levels.tcb)
+    return vlek === undefined ? notFound(c) : binary(c, vlek)
+  })
   return app
 }
 
 /** Azure's cache of the same certificates: `https://global.acccache.azure.net`. */
 export function azureCacheRoutes(ctx: EmulatorContext, { psp }: Options): Hono {
   const app = new Hono()
-  app.notFound((c) => notFound(ctx, c))
+  const notFound = (c: Context) => refuse(ctx, c, 404, NO_SUCH_CERTIFICATE)
+  app.notFound(notFound)
+  app.use(async (c, next) => plannedFailure(ctx, c, psp, 'certificateCache') ?? (await next()))
   app.get('/:tee/certificates/:chipId/:tcb', async (c) => {
-    const { tee, chipId } = c.req.param()
-    const tcb = readCacheTcb(c.req.param('tcb'))
-    if (tee !== CACHE_TEE || tcb === undefined) return notFound(ctx, c)
-    const vcek = await psp.vcek(chipId.toLowerCase(), tcb)
-    if (vcek === undefined) return notFound(ctx, c)
-    const pem = derToPem(vcek) + (await psp.certificateChainPem())
-    return c.body(pem, 200, { 'Content-Type': 'application/x-pem-file' })
+    const { tee } = c.req.param()
+    const chipId = c.req.param('chipId').toLowerCase()
+    if (tee !== CACHE_TEE || !/^[0-9a-f]{128}$/.test(chipId)) return notFound(c)
+    // The path does not say which product: the chip id does.
+    for (const host of psp.siblings()) {
+      const tcb = readCacheTcb(c.req.param('tcb'), host.product)
+      const vcek = tcb && (await host.vcek(chipId, tcb))
+      if (vcek !== undefined) return pemText(c, derToPem(vcek) + (await host.certificateChainPem()))
+    }
+    return notFound(c)
   })
   return app
 }
 
-/** `blSPL`, `teeSPL`, `snpSPL` and `ucodeSPL` by name, in any order, decimal, zero-padded or not; or the name that is wrong. */
-export function readSecurityLevels(query: Readonly<Record<string, string>>): TcbVersion | string {
-  const levels: number[] = []
-  for (const name of ['blSPL', 'teeSPL', 'snpSPL', 'ucodeSPL']) {
-    const level = /^[0-9]{1,3}$/.test(query[name] ?? '') ? Number(query[name]) : 256
-    if (level > 255) return name
-    levels.push(level)
-  }
-  const [bootLoader, tee, snp, microcode] = levels as [number, number, number, number]
-  return { bootLoader, tee, snp, microcode }
+/** In lower-case hex: 64 bytes, on Turin 8. Zeros are what a host shows that hides its chip. */
+function isHwid(text: string, product: SnpProduct): boolean {
+  return text.length === 2 * PRODUCT_FACTS[product].hwidSize && /^[0-9a-f]+$/.test(text) && !/^0+$/.test(text)
 }
 
-/** The TCB of a cache path: the u64 in hex without leading zeros. Undefined when it is no TCB of this product. */
-function readCacheTcb(hex: string): TcbVersion | undefined {
-  try {
-    const bytes = tcbFromHex(hex)
-    const tcb = decodeTcb(bytes, 'Milan')
-    return equalBytes(encodeTcb(tcb, 'Milan'), bytes) ? tcb : undefined
-  } catch (error) {
-    if (error instanceof WireError) return undefined
-    throw error
-  }
+function wrongLevel(ctx: EmulatorContext, c: Context, name: string): Response {
+  return refuse(ctx, c, 400, `${name}: a decimal number from 0 to 255 is required`)
 }
 
-function refuseProduct(c: Context, psp: VirtualProcessor): Response | undefined {
-  const product = c.req.param('product') ?? ''
-  if (product === psp.product) return undefined
-  return PRODUCTS.has(product) ? notCovered(c, `the product ${product}`) : c.body(null, 404)
-}
-
-function binary(c: Context, der: Uint8Array): Response {
-  return c.body(Uint8Array.from(der), 200, { 'Content-Type': 'application/octet-stream' })
-}
-
-/** Both services answer an empty 404; the journal has what was asked for. */
-function notFound(ctx: EmulatorContext, c: Context): Response {
-  const { pathname, search, hostname } = new URL(c.req.url)
-  ctx.journal.write({
-    service: 'kds',
-    operation: 'certificate',
-    outcome: 'failed',
-    subject: `${hostname}${pathname}${search}`,
-    summary: 'no such certificate: the product, the chip or the TCB is not of this machine',
-    answer: { status: 404 },
-  })
-  return c.body(null, 404)
-}
-
-function notCovered(c: Context, what: string): Response {
-  return c.json({ error: { code: 'SkerryNotCovered', message: `Skerry does not cover ${what} yet.` } }, 501)
+function showsSecret(c: Context, secret: string | undefined): boolean {
+  const shown = /^Bearer (.+)$/.exec(c.req.header('authorization') ?? '')?.[1]
+  if (secret === undefined || shown === undefined) return false
+  const digest = (text: string) => createHash('sha256').update(text).digest()
+  return timingSafeEqual(digest(shown), digest(secret))
 }

@@ -35,15 +35,16 @@ export function createProcessor(ctx: EmulatorContext, options: ProcessorOptions 
   const of = (product: SnpProduct): VirtualProcessor => {
     const known = machine.get(product)
     if (known !== undefined) return known
-    const made = createHost(ctx, { settings: hostSettings({ product }), plan, uvm, of, trustAnchors })
+    const made = createHost(ctx, { settings: hostSettings({ product }), plan, uvm, of, siblings, used })
     machine.set(product, made)
     return made
   }
-  const trustAnchors = (): Promise<TrustAnchor[]> =>
-    Promise.all([...machine].map(async ([product, one]) => ({ product, arkSpkiSha256: await one.arkSpkiSha256() })))
+  const siblings = () => [...machine.values()]
+  const used = new Set<SnpProduct>()
   const settings = hostSettings(options)
-  const own = createHost(ctx, { settings, plan, uvm, of, trustAnchors })
+  const own = createHost(ctx, { settings, plan, uvm, of, siblings, used })
   machine.set(settings.product, own)
+  used.add(settings.product)
   return own
 }
 
@@ -52,7 +53,9 @@ interface HostParts {
   readonly plan: FaultPlan
   readonly uvm: UvmIdentity
   readonly of: VirtualProcessor['of']
-  readonly trustAnchors: VirtualProcessor['trustAnchors']
+  readonly siblings: VirtualProcessor['siblings']
+  /** The products whose roots something of this run may be signed under. */
+  readonly used: Set<SnpProduct>
 }
 
 function createHost(ctx: EmulatorContext, parts: HostParts): VirtualProcessor {
@@ -81,6 +84,7 @@ function createHost(ctx: EmulatorContext, parts: HostParts): VirtualProcessor {
   const suppliedCertificate = async () => (await hierarchy[signedBy](levels.supplied)).certificate()
   const crl = () => hierarchy.crl(plan.faults.revoked ?? [])
   const certificateChainPem = async (kind: 'vcek' | 'vlek' = 'vcek') => {
+    parts.used.add(product)
     const [issuer, ark] = await Promise.all([intermediate(kind), hierarchy.authority('ark')])
     return derToPem(issuer) + derToPem(ark)
   }
@@ -141,7 +145,14 @@ function createHost(ctx: EmulatorContext, parts: HostParts): VirtualProcessor {
     crl,
     certificateChainPem,
     of: (wanted) => parts.of(wanted),
-    trustAnchors: () => parts.trustAnchors(),
+    siblings: () => parts.siblings(),
+    trustAnchors: () =>
+      Promise.all(
+        parts
+          .siblings()
+          .filter((one) => parts.used.has(one.product))
+          .map(anchorOf),
+      ),
     arkSpkiSha256: () => hierarchy.arkSpkiSha256(),
     thim: async () => ({
       vcekCert: derToPem(await suppliedCertificate()),
@@ -160,6 +171,7 @@ function createHost(ctx: EmulatorContext, parts: HostParts): VirtualProcessor {
     setFaults: (faults) => plan.replace(faults),
     failedAnswer: (service) => plan.answer(service),
     launch(options) {
+      parts.used.add(product)
       const guest = launchGuest(options, {
         settings,
         currentTcb: levels.current,
@@ -189,4 +201,8 @@ function createHost(ctx: EmulatorContext, parts: HostParts): VirtualProcessor {
       return hostReport(guest, host)
     },
   }
+}
+
+async function anchorOf(host: VirtualProcessor): Promise<TrustAnchor> {
+  return { product: host.product, arkSpkiSha256: await host.arkSpkiSha256() }
 }

@@ -12,12 +12,14 @@ export interface VirtualProcessor {
   /** SHA-256 of the SubjectPublicKeyInfo (DER) of this processor's ARK, lower-case hex: what a verifier pins. */
   arkSpkiSha256(): Promise<string>
   /**
-   * The roots of every product that this machine has had a use for since it started, this one's first: what signs a chain
-   * of a product must be the root of that product. The list grows when another product is asked for (`of`).
+   * The roots of every product that a guest was launched on, or a chain given out for, since this machine started; this
+   * one's first. What a chain of a product ends in must be the root of that product. The list grows: ask each time.
    */
   trustAnchors(): Promise<readonly TrustAnchor[]>
   /** The processor of another host of this machine, of that product and otherwise set up as its product is; itself for its own. */
   of(product: SnpProduct): VirtualProcessor
+  /** The processors of this machine that there was a use for, this one first. */
+  siblings(): readonly VirtualProcessor[]
   /** The certificates for the reported TCB, as THIM hands them out: those of the VLEK where one is loaded. */
   thim(): Promise<ThimCertification>
   /**
