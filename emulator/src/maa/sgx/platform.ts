@@ -4,6 +4,7 @@ import type { EmulatorContext } from '../../core/index.ts'
 import { memo } from '../../psp/memo.ts'
 import type { RevokedCertificate } from '../../x509/certificate.ts'
 import { spkiSha256 } from '../evidence/certificates.ts'
+import type { SgxCollateral } from './collateral.ts'
 import { createEnclave } from './enclave.ts'
 import {
   buildPck,
@@ -81,6 +82,38 @@ export function createSgxPlatform(ctx: EmulatorContext): SgxPlatform {
   }
 
   const revoked: RevokedCertificate[] = []
+  const makeCollateral = async (baseline: number, thisUpdate: number): Promise<SgxCollateral> => {
+    const [{ root, ca, signing }, issued] = await Promise.all([keys(), certificates()])
+    const times = { thisUpdate, nextUpdate: thisUpdate + COLLATERAL_MS }
+    const chain = derToPem(issued.signing) + derToPem(issued.root)
+    const tcbInfo = tcbInfoText({ baseline, ...times })
+    const qeIdentity = qeIdentityText({ baseline, ...times })
+    return {
+      rootCaCrl: new Uint8Array(buildSgxCrl('root', root, times)),
+      pckCrl: new Uint8Array(buildSgxCrl('processorCa', ca, { ...times, revoked })),
+      tcbInfoIssuerChain: chain,
+      tcbInfo,
+      tcbInfoSignature: signText(tcbInfo, signing.privateKey),
+      qeIdentityIssuerChain: chain,
+      qeIdentity,
+      qeIdentitySignature: signText(qeIdentity, signing.privateKey),
+    }
+  }
+
+  // Of one day and one state of the list, it is the same to the byte.
+  const collaterals = new Map<string, Promise<SgxCollateral>>()
+  const collateral = (baseline: number): Promise<SgxCollateral> => {
+    const thisUpdate = startOfDay(ctx.clock.now())
+    const name = `${baseline} ${thisUpdate} ${revoked.length}`
+    const made = collaterals.get(name) ?? makeCollateral(baseline, thisUpdate)
+    // An earlier day does not come back, but for a clock that is set back.
+    if (collaterals.size > 16) collaterals.clear()
+    collaterals.set(name, made)
+    // A failure is not kept: the next one to ask tries again.
+    made.catch(() => collaterals.delete(name))
+    return made
+  }
+
   const quoting: QuotingPlatform = {
     pck,
     attestationKey: () => ctx.keys.ec('sgx-attestation', 'P-256'),
@@ -89,24 +122,7 @@ export function createSgxPlatform(ctx: EmulatorContext): SgxPlatform {
   return {
     rootSpkiSha256: async () => spkiSha256((await keys()).root.publicKey),
     rootCertificate: async () => (await certificates()).root,
-    async collateral(baseline) {
-      const [{ root, ca, signing }, issued] = await Promise.all([keys(), certificates()])
-      const thisUpdate = startOfDay(ctx.clock.now())
-      const times = { thisUpdate, nextUpdate: thisUpdate + COLLATERAL_MS }
-      const chain = derToPem(issued.signing) + derToPem(issued.root)
-      const tcbInfo = tcbInfoText({ baseline, ...times })
-      const qeIdentity = qeIdentityText({ baseline, ...times })
-      return {
-        rootCaCrl: buildSgxCrl('root', root, times),
-        pckCrl: buildSgxCrl('processorCa', ca, { ...times, revoked }),
-        tcbInfoIssuerChain: chain,
-        tcbInfo,
-        tcbInfoSignature: signText(tcbInfo, signing.privateKey),
-        qeIdentityIssuerChain: chain,
-        qeIdentity,
-        qeIdentitySignature: signText(qeIdentity, signing.privateKey),
-      }
-    },
+    collateral,
     launch: (options) => createEnclave(quoting, options),
     async revoke(tcb = CURRENT_PLATFORM_TCB) {
       const { key } = await pck(tcb)
