@@ -30,7 +30,10 @@ const form = { 'content-type': 'application/x-www-form-urlencoded' }
 
 /** Names that nobody asked for before. */
 let at = 0
-const fresh = () => `n${(at += 1)}`
+const fresh = () => {
+  at += 1
+  return `n${at}`
+}
 
 describe('memory is not kept', () => {
   it.each<[string, () => Sent]>([

@@ -206,7 +206,7 @@ const tags = fc.option(
   fc.dictionary(fc.string({ maxLength: 8 }), fc.string({ maxLength: 8 }), { maxKeys: 3, noNullPrototype: true }),
   { nil: undefined },
 )
-const steps = fc.commands<Model, Real>(
+const steps = fc.commands<Model, Real, false>(
   [
     fc.tuple(name, fc.boolean(), tags).map((all) => new Create(...all)),
     fc.tuple(name, fc.boolean(), tags).map((all) => new Create(...all)),
