@@ -4,7 +4,7 @@ import { SignJWT } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { testCertificate } from '../../../emulator/src/entra/test-clients.ts'
 import { ensureApplication, ensureIssuer } from '../../../emulator/src/index.ts'
-import { assignLocally, roles } from './unseen.ts'
+import { assignLocally, roles } from './roles.ts'
 import { administratorOf, type Kind, type Place, type Program, programIn, refusal } from './world.ts'
 
 /** The role that may do everything with keys and nothing else. */

@@ -2,7 +2,7 @@ import { constants, createHash, generateKeyPairSync, publicEncrypt, randomBytes,
 import { CryptographyClient, type KeyVaultKey } from '@azure/keyvault-keys'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { jwkOf, OPENSSL_CURVES, publicKeyOf } from './keys.suite.ts'
-import { mayUseKeysUnseen } from './unseen.ts'
+import { mayUseKeysUnseen } from './roles.ts'
 import { type Place, type Program, programIn, refusal } from './world.ts'
 
 const PLAINTEXT = Buffer.from('sixteen bytes!!!')

@@ -1,7 +1,7 @@
 import { KeyVaultManagementClient } from '@azure/arm-keyvault'
 import { describe, expect, it } from 'vitest'
 import { until } from '../../support/until.ts'
-import { assignLocally } from './unseen.ts'
+import { assignLocally } from './roles.ts'
 import { administratorOf, all, type Kind, type Place, placeOf, programIn } from './world.ts'
 
 const CRYPTO_USER = '21dbd100-6940-42c2-9190-5d6cb909625b'

@@ -79,6 +79,21 @@ export function personality(place: () => Place, kind: Kind): void {
       expect(Object.keys(verified.json)).toEqual(kind === 'vault' ? ['value'] : ['alg', 'kid', 'value'])
     })
 
+    it('of a ciphertext hold what the service tells', async () => {
+      const { fresh, raw } = place()
+      const name = fresh()
+      const [kty, alg] = kind === 'vault' ? ['RSA', 'RSA-OAEP-256'] : ['oct-HSM', 'A256GCM']
+      await raw('POST', `/keys/${name}/create?${V}`, { kty })
+      const sealed = await raw('POST', `/keys/${name}//encrypt?${V}`, { alg, value: 'AAAA' })
+      expect(Object.keys(sealed.json)).toEqual(
+        kind === 'vault' ? ['kid', 'value'] : ['alg', 'iv', 'kid', 'tag', 'value'],
+      )
+      const { value, iv, tag } = sealed.json
+      const opened = await raw('POST', `/keys/${name}//decrypt?${V}`, { alg, value, iv, tag })
+      expect(Object.keys(opened.json)).toEqual(kind === 'vault' ? ['kid', 'value'] : ['alg', 'kid', 'value'])
+      expect(opened.json.value).toBe('AAAA')
+    })
+
     it('of a refusal end with the activity on a managed HSM, and nowhere else', async () => {
       const { raw } = place()
       const { json, headers } = await raw('GET', `/keys/nobody?${V}`)
@@ -99,6 +114,15 @@ export function personality(place: () => Place, kind: Kind): void {
         true,
       )
       expect(json.nextLink.includes('api-version')).toBe(kind === 'vault')
+    })
+
+    it('leads on as it stands, whatever version it is asked with', async () => {
+      const list = place().other('list')
+      const { json } = await list.raw('GET', `/keys?${V}&maxresults=2`)
+      const path = json.nextLink.replace(/^https:\/\/[^/]+/, '')
+      const next = await list.raw('GET', kind === 'vault' ? path.replace(V, 'api-version=7.4') : path)
+      const names = [...json.value, ...next.json.value].map(({ kid }: { kid: string }) => kid)
+      expect([next.status, new Set(names).size]).toEqual([200, 4])
     })
 
     it('is null at the end in a vault, and not there on a managed HSM', async () => {
