@@ -1,6 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { TLSSocket } from 'node:tls'
 
+declare module 'node:tls' {
+  interface TLSSocket {
+    /** Node has it, and `tls.connect` calls it; its types do not. */
+    setSession(session: Buffer | string): void
+  }
+}
+
 let kept = false
 
 /**

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { testCertificate } from '../../../emulator/src/entra/test-clients.ts'
 import { ensureApplication, ensureIssuer } from '../../../emulator/src/index.ts'
 import { assignLocally, roles } from './roles.ts'
-import { administratorOf, type Kind, type Place, type Program, programIn, refusal } from './world.ts'
+import { AT_ONCE, administratorOf, type Kind, type Place, type Program, programIn, refusal } from './world.ts'
 
 /** The role that may do everything with keys and nothing else. */
 const CRYPTO_USER = {
@@ -16,6 +16,8 @@ const RELEASE_USER = {
   vault: '08bbd89e-9f13-488c-ac41-acfcb10c90ab',
   managedHsm: '21dbd100-6940-42c2-9190-5d6cb909625c',
 }
+
+const CRYPTO_AUDITOR = '2c18b078-7c48-4d3a-af88-5a3a1b3f82b3'
 
 /** Who may: every way to sign in, and the roles that a program is given and loses. */
 export function access(place: () => Place, kind: Kind): void {
@@ -77,6 +79,31 @@ export function access(place: () => Place, kind: Kind): void {
       })
     })
   })
+
+  if (kind === 'managedHsm') {
+    describe('on a managed HSM', () => {
+      it('random bytes are for those who may use keys', async () => {
+        const { world, clientWith } = place()
+        const { credential, objectId } = programIn(world, 'dicer')
+        await assign(RELEASE_USER[kind], objectId)
+        await expect(clientWith({ credential }).getRandomBytes(8)).rejects.toMatchObject({ code: 'AccessDenied' })
+        await assign(CRYPTO_USER[kind], objectId)
+        expect(await clientWith({ credential }).getRandomBytes(8)).toHaveLength(8)
+      })
+
+      it('an auditor reads keys and purges none', async () => {
+        const { world, client, clientWith } = place()
+        const { credential, objectId } = programIn(world, 'auditor')
+        await assign(CRYPTO_AUDITOR, objectId)
+        const name = await madeKey()
+        expect((await clientWith({ credential }).getKey(name)).name).toBe(name)
+        await client.beginDeleteKey(name, AT_ONCE)
+        await expect(clientWith({ credential }).purgeDeletedKey(name)).rejects.toMatchObject(
+          denied('deletedKeys/delete'),
+        )
+      })
+    })
+  }
 
   describe('a program signs in', () => {
     const works = async (credential: Program['credential'], objectId: string) => {

@@ -37,6 +37,14 @@ export function symmetric(place: () => Place, kind: Kind): void {
       },
     )
 
+    it('the nonce that a caller sends for GCM is not used: the HSM picks its own', async () => {
+      const { key } = await octKey(256)
+      const iv = Buffer.alloc(12).toString('base64url')
+      const body = { alg: 'A256GCM', value: 'AAAA', iv }
+      const { json } = await place().raw('POST', `/keys/${key.name}//encrypt?api-version=7.6`, body)
+      expect([Buffer.from(json.iv, 'base64url').length, json.iv === iv]).toEqual([12, false])
+    })
+
     it.each([128, 192, 256] as const)('A%iCBC and A%iCBCPAD: as the client does it with the same key', async (bits) => {
       const { client, key, k } = await octKey(bits)
       const iv = randomBytes(16)
