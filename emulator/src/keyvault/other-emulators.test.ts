@@ -31,7 +31,8 @@ describe('401 comes before the body is read: other emulators answer 400, 405 or 
 
   it('even of a body that is never sent', async () => {
     const body = new ReadableStream({ pull: () => new Promise(() => {}) })
-    const request = new Request(`${VAULT}/keys/k/create?api-version=7.6`, { method: 'POST', body, duplex: 'half' })
+    const init: RequestInit & { duplex: 'half' } = { method: 'POST', body, duplex: 'half' }
+    const request = new Request(`${VAULT}/keys/k/create?api-version=7.6`, init)
     expect((await world.fetch(request)).status).toBe(401)
   })
 })
@@ -97,7 +98,7 @@ it.each(BOTH)('a token claim true meets the "true" of a policy: other emulators 
     attributes: { exportable: true },
     release_policy: { data: Buffer.from(JSON.stringify(policy)).toString('base64url') },
   })
-  const release = async (claims: object) => {
+  const release = async (claims: Record<string, unknown>) => {
     const target = await world.issuer.sign(claims)
     return (await world.call('POST', `${origin}/keys/k/release`, { target })).status
   }
