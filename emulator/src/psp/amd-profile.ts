@@ -58,6 +58,9 @@ export function buildAsvk(asvkPublicKey: KeyObject, ark: KeyPair, product: SnpPr
   return buildIntermediate(asvkPublicKey, ark, { name: `SEV-VLEK-${product}`, product, facts, kind: 'vlek' })
 }
 
+/** `keyUsage: keyCertSign`, with one unused bit as AMD writes it, where DER would have two. */
+const ISSUES_CERTIFICATES = rawExtension('2.5.29.15', Uint8Array.of(0x03, 0x02, 0x01, 0x04), true)
+
 interface Intermediate {
   readonly name: string
   readonly product: SnpProduct
@@ -76,7 +79,7 @@ function buildIntermediate(publicKey: KeyObject, ark: KeyPair, { name, product, 
         subjectKeyIdentifier(publicKey),
         authorityKeyIdentifier(ark.publicKey),
         caConstraints(0),
-        keyUsage('keyCertSign'),
+        ISSUES_CERTIFICATES,
         crlDistributionPoint(crlUri(kind, product)),
       ],
     },

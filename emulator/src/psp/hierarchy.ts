@@ -7,7 +7,7 @@ import { type ChipIdentity, endorsementKey, vlekSecret } from './chip.ts'
 import { memo } from './memo.ts'
 
 /** Changes when the content of the certificates does, so that kept ones of an older Skerry are not used. */
-const PROFILE = 'v2'
+const PROFILE = 'v3'
 
 const DAY_MS = 24 * 3600 * 1000
 
