@@ -53,15 +53,27 @@ Proxy (HTTPS_PROXY, NO_PROXY) and CA (NODE_EXTRA_CA_CERTS, SSL_CERT_FILE) variab
   program
     .command('sidecar')
     .description(
-      'serve the HTTP API of the SKR sidecar on localhost: /status, /attest/raw, /attest/combined, /attest/maa, /key/release',
+      'serve the API of the SKR sidecar on localhost: /status, /attest/raw, /attest/combined, /attest/maa, /key/release, or gRPC',
     )
-    .option('--base64 <json>', 'base64 of {"identity":{"client_id":"…"}}; also SkrSideCarArgs')
+    .argument('[args]', 'the same as --base64: as the start script of the original takes it')
+    .argument('[port]', 'the same as --port')
+    .option(
+      '--base64 <json>',
+      'base64 of {"identity":{"client_id":"…"},"maaconfig":{"user_agent":"…"}}; also SkrSideCarArgs',
+    )
     .option('--port <number>', 'default 8080; also Port')
     .option('--loglevel <level>', 'panic, fatal, error, warning, info, debug (default) or trace; also LogLevel')
     .option('--logfile <path>', 'default standard error; also LogFile')
-    .option('--server_type <type>', 'http; also ServerType')
+    .option('--server_type <type>', 'http (default) or grpc; also ServerType')
+    .option('--infile <path>', 'wrap this file instead of serving')
+    .option('--keypath <path>', 'the key to wrap for: <path>-info.json says where its public half is')
+    .option('--outfile <path>', 'where the wrapped data goes, base64')
+    .option('--allowTestingMismatchedTCB [boolean]', 'begin with certificates that fit no report: for tests')
     .addHelpText('after', '\nThe flags may be written with one dash, as the original has them: -port 8080')
-    .action(async (flags: Record<string, string>) => (await import('./sidecar.ts')).runSidecar(flags))
+    .action(async (args: string | undefined, port: string | undefined, flags: Record<string, string>) => {
+      const positionals = [args, port].filter((value) => value !== undefined)
+      await (await import('./sidecar.ts')).runSidecar(flags, positionals)
+    })
 
   program
     .command('report')

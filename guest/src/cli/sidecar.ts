@@ -1,12 +1,15 @@
 import { readSettings } from '../sidecar/settings.ts'
-import { startSidecar } from '../sidecar/start.ts'
 import { honourEnvironment } from './process.ts'
 
-/** Serves until SIGTERM or SIGINT. */
-export async function runSidecar(flags: Readonly<Record<string, string>>): Promise<void> {
-  const { server_type: serverType, ...rest } = flags
-  const settings = readSettings({ ...rest, ...(serverType !== undefined && { serverType }) }, process.env)
+type Flags = Readonly<Record<string, string>>
+
+/** Serves until SIGTERM or SIGINT; with `infile` it wraps that file instead, and ends. */
+export async function runSidecar(flags: Flags, positionals: readonly string[] = []): Promise<void> {
+  const { server_type: serverType, infile, keypath, outfile, ...rest } = flags
+  const settings = readSettings({ ...rest, positionals, ...(serverType !== undefined && { serverType }) }, process.env)
+  if (infile) return await wrap({ infile, ...(keypath && { keypath }), ...(outfile && { outfile }) })
   await honourEnvironment(process.env)
+  const { startSidecar } = await import('../sidecar/start.ts')
   const sidecar = await startSidecar(settings).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EADDRINUSE') throw error
     throw new Error(`-port: ${settings.port} is in use on localhost`, { cause: error })
@@ -17,4 +20,9 @@ export async function runSidecar(flags: Readonly<Record<string, string>>): Promi
   }
   process.once('SIGTERM', stop)
   process.once('SIGINT', stop)
+}
+
+async function wrap(files: { infile: string; keypath?: string; outfile?: string }): Promise<void> {
+  const { wrapFile } = await import('../sidecar/wrap-file.ts')
+  process.stderr.write(`${await wrapFile(files)}\n`)
 }

@@ -160,13 +160,14 @@ describe('an error of the sidecar', () => {
     expect(answer).toMatchObject({ status: 403, body: { error: expect.stringContaining(words) } })
   })
 
-  it('is one document when there is no device: 403, 500 from /attest/combined', async () => {
-    const { post } = sidecar({ noDevice: true })
-    const error = { error: 'there is no /dev/sev-guest' }
-    expect(await post('/attest/raw', { runtime_data })).toEqual({ status: 403, body: error })
-    expect(await post('/attest/maa', { maa_endpoint: MAA_HOST, runtime_data })).toEqual({ status: 403, body: error })
-    expect(await post('/key/release', release)).toEqual({ status: 403, body: error })
-    expect(await post('/attest/combined', { runtime_data })).toEqual({ status: 500, body: error })
+  it.each([
+    ['/attest/raw', 403, 'failure to fetch attestation report hex'],
+    ['/attest/combined', 500, 'failure to fetch attestation report bytes'],
+    ['/attest/maa', 403, 'attestation failed'],
+    ['/key/release', 403, 'secure key release failed'],
+  ])('is one document when there is no device: %s gives %i', async (path, status, words) => {
+    const answer = await sidecar({ noDevice: true }).post(path, { ...release, runtime_data })
+    expect(answer).toEqual({ status, body: { error: `${words}: there is no /dev/sev-guest` } })
   })
 
   it('is 413 for a body that is longer than anything asked here', async () => {
@@ -184,7 +185,7 @@ describe('an error of the sidecar', () => {
     )
     expect(await post('/key/release', release)).toEqual({
       status: 403,
-      body: { error: `vault ${VAULT_HOST}: 403 Forbidden: ${message}` },
+      body: { error: `secure key release failed: vault ${VAULT_HOST}: 403 Forbidden: ${message}` },
     })
   })
 

@@ -1,31 +1,22 @@
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import { type AttestationContext, collectEvidence } from '../attest/evidence.ts'
-import type { Clock } from '../clock.ts'
-import { type Fetch, withoutTokens } from '../http/upstream.ts'
-import type { TokenSource } from '../identity/vault-token.ts'
-import { attest } from '../maa/attest.ts'
-import { releaseKey } from '../skr/release.ts'
-import type { TrustStore } from '../skr/trust-store.ts'
-import type { WrappingKeys } from '../skr/wrapping-key.ts'
-import { encodeBase64, encodeHex, encodeUtf8 } from '../wire/index.ts'
-import type { Log } from './log.ts'
+import { withoutTokens } from '../http/upstream.ts'
+import { encodeHex } from '../wire/index.ts'
+import { createOperations, type SidecarOptions } from './operations.ts'
 import { BadRequestError, decodeRuntimeData, readBody } from './requests.ts'
 
-export interface SidecarOptions {
-  readonly context: AttestationContext
-  /** Content of `reference-info-base64`, as /attest/combined hands it on. */
-  readonly referenceInfoBase64?: string
-  readonly credential: TokenSource
-  readonly wrappingKeys?: WrappingKeys
-  readonly trust?: TrustStore
-  readonly fetch?: Fetch
-  readonly clock?: Clock
-  readonly log: Log
-}
+export type { SidecarOptions } from './operations.ts'
 
 /** Runtime data and three names: nothing that is asked here is longer. */
 const BODY_LIMIT = 1024 * 1024
+
+/** What the original says has failed, in front of why. */
+const FAILED: Readonly<Record<string, { readonly status: 403 | 500; readonly words: string }>> = {
+  '/attest/raw': { status: 403, words: 'failure to fetch attestation report hex' },
+  '/attest/combined': { status: 500, words: 'failure to fetch attestation report bytes' },
+  '/attest/maa': { status: 403, words: 'attestation failed' },
+  '/key/release': { status: 403, words: 'secure key release failed' },
+}
 
 /**
  * The HTTP API of the open-source SKR sidecar: same paths, fields and status codes. Errors are one document
@@ -34,9 +25,9 @@ const BODY_LIMIT = 1024 * 1024
  * Whoever reaches it gets keys: it must only be served on the loopback of the container group.
  */
 export function createSidecar(options: SidecarOptions): Hono {
-  const { context, log } = options
+  const { log } = options
+  const operations = createOperations(options)
   const app = new Hono()
-  const ambient = { ...(options.fetch && { fetch: options.fetch }), ...(options.clock && { clock: options.clock }) }
 
   app.use(async (c, next) => {
     // A page in a browser on the same network must not be able to ask for keys: a name that leads here is not ours.
@@ -58,43 +49,33 @@ export function createSidecar(options: SidecarOptions): Hono {
 
   app.post('/attest/raw', async (c) => {
     const body = await readBody(c.req, ['runtime_data'])
-    const evidence = await collectEvidence(context, { runtimeData: decodeRuntimeData(body.runtime_data) })
-    return c.json({ report: encodeHex(evidence.report) })
+    return c.json({ report: encodeHex(await operations.report(decodeRuntimeData(body.runtime_data))) })
   })
 
   app.post('/attest/combined', async (c) => {
     const body = await readBody(c.req, ['runtime_data'])
-    const evidence = await collectEvidence(context, { runtimeData: decodeRuntimeData(body.runtime_data) })
+    const data = await operations.attestationData(decodeRuntimeData(body.runtime_data))
     return c.json({
-      endorsed_tcb: evidence.certification.tcbm,
-      endorsements: encodeBase64(encodeUtf8(evidence.certificateChainPem)),
-      evidence: encodeBase64(evidence.report),
-      uvm_endorsements: options.referenceInfoBase64 ?? '',
+      endorsed_tcb: data.endorsedTcb,
+      endorsements: data.certificates,
+      evidence: data.report,
+      uvm_endorsements: data.uvmReferenceInfo,
     })
   })
 
   app.post('/attest/maa', async (c) => {
     const body = await readBody(c.req, ['maa_endpoint', 'runtime_data'])
-    const runtimeData = decodeRuntimeData(body.runtime_data)
-    const token = await attest(context, { maaEndpoint: body.maa_endpoint, runtimeData, ...ambient })
-    return c.json({ token })
+    return c.json({ token: await operations.attest(body.maa_endpoint, decodeRuntimeData(body.runtime_data)) })
   })
 
   app.post('/key/release', async (c) => {
     const body = await readBody(c.req, ['maa_endpoint', 'akv_endpoint', 'kid'], ['access_token'])
-    log('info', 'Performing secure key release...')
-    log('debug', `Releasing key blob: {${body.kid}}`)
-    const { jwk, kid } = await releaseKey(context, {
+    const { jwk } = await operations.release({
       maaEndpoint: body.maa_endpoint,
       akvEndpoint: body.akv_endpoint,
       kid: body.kid,
-      credential: options.credential,
       ...(body.access_token !== undefined && { accessToken: body.access_token }),
-      ...(options.wrappingKeys && { wrappingKeys: options.wrappingKeys }),
-      ...(options.trust && { trust: options.trust }),
-      ...ambient,
     })
-    log('debug', `Key released of type ${jwk.kty}: ${kid}`)
     return c.json({ key: JSON.stringify(jwk) })
   })
 
@@ -108,11 +89,11 @@ export function createSidecar(options: SidecarOptions): Hono {
   })
 
   app.onError((error, c) => {
-    const message = withoutTokens(error.message)
+    const failed = error instanceof BadRequestError ? undefined : FAILED[c.req.path]
+    const reason = withoutTokens(error.message)
+    const message = failed === undefined ? reason : `${failed.words}: ${reason}`
     log('error', `${c.req.path}: ${message}`)
-    if (error instanceof BadRequestError) return c.json({ error: message }, 400)
-    return c.json({ error: message }, c.req.path === '/attest/combined' ? 500 : 403)
+    return c.json({ error: message }, error instanceof BadRequestError ? 400 : (failed?.status ?? 500))
   })
-
   return app
 }

@@ -5,7 +5,7 @@ const base64 = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('
 
 describe("the sidecar's settings", () => {
   it('have defaults', () => {
-    expect(readSettings({}, {})).toEqual({ port: 8080, logLevel: 'debug' })
+    expect(readSettings({}, {})).toEqual({ serverType: 'http', port: 8080, logLevel: 'debug' })
   })
 
   it('come from the variables of the image', () => {
@@ -13,10 +13,17 @@ describe("the sidecar's settings", () => {
       Port: '9000',
       LogLevel: 'Warn',
       LogFile: 'log.txt',
-      ServerType: 'http',
-      SkrSideCarArgs: base64({ identity: { client_id: 'id' }, certcache: { endpoint: 'x' } }),
+      ServerType: 'grpc',
+      SkrSideCarArgs: base64({ identity: { client_id: 'id' }, maaconfig: { user_agent: 'mine' } }),
     }
-    expect(readSettings({}, env)).toEqual({ port: 9000, logLevel: 'warning', logFile: 'log.txt', clientId: 'id' })
+    expect(readSettings({}, env)).toEqual({
+      serverType: 'grpc',
+      port: 9000,
+      logLevel: 'warning',
+      logFile: 'log.txt',
+      clientId: 'id',
+      userAgent: 'mine',
+    })
   })
 
   it('come from flags before variables', () => {
@@ -32,13 +39,26 @@ describe("the sidecar's settings", () => {
     [{ loglevel: 'loud' }, '-loglevel'],
     [{ base64: '!' }, '-base64'],
     [{ base64: base64({ identity: { client_id: 7 } }) }, '-base64'],
-    [{ serverType: 'grpc' }, '-server_type'],
+    [{ base64: base64({ maaconfig: { user_agent: [] } }) }, '-base64'],
     [{ serverType: 'smtp' }, '-server_type'],
+    [{ allowTestingMismatchedTCB: 'perhaps' }, '-allowTestingMismatchedTCB'],
   ])('%o is refused with the flag named', (flags, field) => {
     expect(() => readSettings(flags, {})).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT', field }))
   })
 
-  it('say of gRPC that it is not covered yet', () => {
-    expect(() => readSettings({}, { ServerType: 'grpc' })).toThrow('not covered yet')
+  it('come from the arguments of the start script last', () => {
+    const positionals = [base64({ identity: { client_id: 'from the script' } }), '7']
+    expect(readSettings({ positionals }, {})).toMatchObject({ port: 7, clientId: 'from the script' })
+    expect(readSettings({ positionals }, { Port: '8' })).toMatchObject({ port: 8, clientId: 'from the script' })
+    expect(readSettings({ positionals, base64: base64({}) }, {})).not.toHaveProperty('clientId')
+  })
+
+  it.each([
+    [true, true],
+    ['true', true],
+    ['1', true],
+    ['f', undefined],
+  ])('take %s for a boolean, as Go does', (allowTestingMismatchedTCB, mismatchedTcb) => {
+    expect(readSettings({ allowTestingMismatchedTCB }, {}).mismatchedTcb).toBe(mismatchedTcb)
   })
 })

@@ -2,8 +2,13 @@ import { InvalidArgumentError } from '../http/endpoint.ts'
 import { decodeBase64, decodeUtf8 } from '../wire/index.ts'
 import { LOG_LEVELS, type LogLevel } from './log.ts'
 
+export const SERVER_TYPES = ['http', 'grpc'] as const
+export type ServerType = (typeof SERVER_TYPES)[number]
+
 /** How the sidecar is started. */
 export interface SidecarSettings {
+  /** One of the two, on the same port. */
+  readonly serverType: ServerType
   /** 0: any free port. Default 8080. */
   readonly port: number
   readonly logLevel: LogLevel
@@ -11,6 +16,10 @@ export interface SidecarSettings {
   readonly logFile?: string
   /** Which user-assigned identity asks the vault. */
   readonly clientId?: string
+  /** How it names itself to the attestation service; default: with the subscription that its identity belongs to. */
+  readonly userAgent?: string
+  /** Begins with certificates that fit no report, to see them asked for anew: for tests. */
+  readonly mismatchedTcb?: true
 }
 
 /** What a command line says; each member wins over its environment variable. */
@@ -20,28 +29,38 @@ export interface SidecarFlags {
   readonly loglevel?: string
   readonly logfile?: string
   readonly serverType?: string
+  /** A boolean as Go's flags write it. */
+  readonly allowTestingMismatchedTCB?: string | boolean
+  /** What stood behind the flags: the original's start script takes SkrSideCarArgs and Port there, too. */
+  readonly positionals?: readonly string[]
 }
 
 /**
- * The settings of the open-source SKR sidecar: flags `-base64 -port -loglevel -logfile -server_type`, and the variables
- * that its image takes them from: SkrSideCarArgs (base64 of JSON: `identity.client_id`, `certcache`, `maaconfig`), Port,
- * LogLevel, LogFile, ServerType. Of SkrSideCarArgs only `identity` has an effect: certificates come from the security
- * context and from THIM.
+ * The settings of the open-source SKR sidecar: flags `-base64 -port -loglevel -logfile -server_type
+ * -allowTestingMismatchedTCB`, then the variables that its image takes them from (SkrSideCarArgs, Port, LogLevel, LogFile,
+ * ServerType), then the arguments of its start script (SkrSideCarArgs, Port). SkrSideCarArgs is base64 of JSON: of it
+ * `identity.client_id` and `maaconfig.user_agent` have an effect, and `certcache` is looked at elsewhere.
  * @throws InvalidArgumentError naming the flag
  */
 export function readSettings(flags: SidecarFlags, env: Readonly<Record<string, string | undefined>>): SidecarSettings {
+  const [azureInfo, port] = flags.positionals ?? []
   const logFile = flags.logfile || env.LogFile || undefined
-  const clientId = readClientId(flags.base64 || env.SkrSideCarArgs || undefined)
-  const serverType = flags.serverType || env.ServerType || 'http'
-  if (serverType === 'grpc')
-    throw new InvalidArgumentError('-server_type', 'grpc is not covered yet; use http, which is the default')
-  if (serverType !== 'http') throw new InvalidArgumentError('-server_type', `must be http, not "${serverType}"`)
+  const { clientId, userAgent } = readAzureInformation(flags.base64 || env.SkrSideCarArgs || azureInfo || undefined)
   return {
-    port: readPort(flags.port || env.Port || '8080'),
+    serverType: readServerType(flags.serverType || env.ServerType || 'http'),
+    port: readPort(flags.port || env.Port || port || '8080'),
     logLevel: readLevel(flags.loglevel || env.LogLevel || 'debug'),
     ...(logFile !== undefined && { logFile }),
     ...(clientId !== undefined && { clientId }),
+    ...(userAgent !== undefined && { userAgent }),
+    ...(readBoolean('-allowTestingMismatchedTCB', flags.allowTestingMismatchedTCB) && { mismatchedTcb: true as const }),
   }
+}
+
+function readServerType(text: string): ServerType {
+  const type = SERVER_TYPES.find((known) => known === text)
+  if (type === undefined) throw new InvalidArgumentError('-server_type', `must be http or grpc, not "${text}"`)
+  return type
 }
 
 function readPort(text: string): number {
@@ -58,8 +77,21 @@ function readLevel(text: string): LogLevel {
   return level
 }
 
-function readClientId(base64: string | undefined): string | undefined {
-  if (base64 === undefined) return undefined
+/** The words that Go's `strconv.ParseBool` takes. */
+function readBoolean(flag: string, value: string | boolean | undefined): boolean {
+  if (value === undefined || typeof value === 'boolean') return value ?? false
+  if (/^(1|t|T|true|TRUE|True)$/.test(value)) return true
+  if (/^(0|f|F|false|FALSE|False)$/.test(value)) return false
+  throw new InvalidArgumentError(flag, `must be true or false, not "${value}"`)
+}
+
+interface AzureInformation {
+  readonly clientId?: string
+  readonly userAgent?: string
+}
+
+function readAzureInformation(base64: string | undefined): AzureInformation {
+  if (base64 === undefined) return {}
   let value: unknown
   try {
     value = JSON.parse(decodeUtf8(decodeBase64(base64)))
@@ -69,9 +101,16 @@ function readClientId(base64: string | undefined): string | undefined {
       '(SkrSideCarArgs) must be base64 of JSON, such as {"identity":{"client_id":"…"}}',
     )
   }
-  const clientId = (value as { identity?: { client_id?: unknown } } | null)?.identity?.client_id
-  if (clientId === undefined || clientId === '') return undefined
-  if (typeof clientId !== 'string')
-    throw new InvalidArgumentError('-base64', '(SkrSideCarArgs): /identity/client_id must be a string')
-  return clientId
+  const clientId = textAt(value, 'identity', 'client_id')
+  const userAgent = textAt(value, 'maaconfig', 'user_agent')
+  return { ...(clientId !== undefined && { clientId }), ...(userAgent !== undefined && { userAgent }) }
+}
+
+/** Undefined when it is missing or empty. */
+function textAt(value: unknown, outer: string, inner: string): string | undefined {
+  const text = (value as Record<string, Record<string, unknown> | undefined> | null)?.[outer]?.[inner]
+  if (text === undefined || text === null || text === '') return undefined
+  if (typeof text !== 'string')
+    throw new InvalidArgumentError('-base64', `(SkrSideCarArgs): /${outer}/${inner} must be a string`)
+  return text
 }

@@ -1,16 +1,16 @@
 import type { AddressInfo } from 'node:net'
-import { serve } from '@hono/node-server'
 import { createAttestationContext } from '../attest/context.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import type { SnpDevice } from '../device/index.ts'
-import type { Fetch } from '../http/upstream.ts'
-import { createVaultCredential, type TokenSource } from '../identity/vault-token.ts'
+import { type Fetch, globalFetch } from '../http/upstream.ts'
+import { createVaultCredential, type TokenSource, vaultToken } from '../identity/vault-token.ts'
 import { defaultTrustStore, type TrustStore } from '../skr/trust-store.ts'
 import { createWrappingKeys } from '../skr/wrapping-key.ts'
 import { readSecurityContext, type SecurityContext } from '../uvm/security-context.ts'
-import { createSidecar } from './app.ts'
-import { createLog, logSink } from './log.ts'
-import type { SidecarSettings } from './settings.ts'
+import { createLog, type Log, logSink } from './log.ts'
+import type { SidecarOptions } from './operations.ts'
+import type { ServerType, SidecarSettings } from './settings.ts'
+import { DEFAULT_USER_AGENT, userAgentOf, withUserAgent } from './user-agent.ts'
 
 export interface StartSidecarOptions extends Partial<SidecarSettings> {
   /** Default: the SNP device of this machine, opened at first use. */
@@ -35,50 +35,53 @@ export interface Sidecar extends AsyncDisposable {
 const PREPARE_IDENTITY_AFTER_MS = 1000
 
 /**
- * Serves the sidecar's API on the loopback address. It listens first and prepares afterwards: wrapping keys,
- * certificates, the identity library.
+ * Serves the sidecar's API, HTTP or gRPC, on the loopback address. It listens first and prepares afterwards: wrapping
+ * keys, certificates, the identity library.
  * @throws SecurityContextError; an error with code EADDRINUSE when the port is taken
  */
 export async function startSidecar(options: StartSidecarOptions = {}): Promise<Sidecar> {
-  const { clock = systemClock, port: wantedPort = 8080, logLevel, clientId, fetch, device } = options
+  const { clock = systemClock, port: wantedPort = 8080, serverType = 'http', logLevel, clientId, device } = options
   const log = createLog({
     write: options.write ?? logSink(options.logFile),
     clock,
     ...(logLevel && { level: logLevel }),
   })
-  const securityContext = options.securityContext ?? (await readSecurityContext())
+  let userAgent = options.userAgent ?? DEFAULT_USER_AGENT
+  const fetch = withUserAgent(options.fetch ?? globalFetch, () => userAgent)
+  const securityContext = startingContext(options, options.securityContext ?? (await readSecurityContext()))
   log('info', `Security context from ${securityContext.source}`)
   const context = await createAttestationContext({
     securityContext,
     clock,
+    fetch,
     log: (message) => log('debug', message),
     ...(device && { device }),
-    ...(fetch && { fetch }),
   })
   const wrappingKeys = createWrappingKeys()
   const credential = options.credential ?? createVaultCredential(clientId === undefined ? {} : { clientId })
   const stopping = new AbortController()
-  const app = createSidecar({
+  const { port, close } = await listen(serverType, wantedPort, {
     context,
     wrappingKeys,
     credential,
     clock,
     log,
+    fetch,
     ...(securityContext.referenceInfoBase64 !== undefined && {
       referenceInfoBase64: securityContext.referenceInfoBase64,
     }),
     ...(options.trust && { trust: options.trust }),
-    ...(fetch && { fetch }),
   })
-  const { server, port } = await listen(app.fetch, wantedPort)
   log('info', `Listening on localhost:${port}`)
-
   // All of this is needed for the first release and none of it for an answer to /status.
   wrappingKeys.fill()
   if (options.trust === undefined) setImmediate(defaultTrustStore)
   // Loading the identity library holds the event loop for a while: not in the first second, when clients ask for /status.
   void clock.sleep(PREPARE_IDENTITY_AFTER_MS, stopping.signal).then(
-    () => credential.prepare?.(),
+    async () => {
+      if (options.userAgent === undefined) userAgent = await defaultUserAgent(credential, log)
+      else credential.prepare?.()
+    },
     () => undefined,
   )
   context.certificates.current().catch((error: Error) => log('warning', `no certificates yet: ${error.message}`))
@@ -86,22 +89,66 @@ export async function startSidecar(options: StartSidecarOptions = {}): Promise<S
 
   const stop = async () => {
     stopping.abort()
-    await new Promise<void>((done) => {
-      server.close(() => done())
-      if ('closeAllConnections' in server) server.closeAllConnections()
-    })
+    await close()
     // A device that was brought is its bringer's to close.
     if (device === undefined) (await opened)?.close()
   }
   return { port, stop, [Symbol.asyncDispose]: stop }
 }
 
-async function listen(fetch: (request: Request) => Response | Promise<Response>, port: number) {
+/** A TCB that no processor reports: the first evidence has the certificates asked for anew. */
+const CORRUPTED_TCBM = 'FFFFFFFF'
+
+function startingContext({ mismatchedTcb }: StartSidecarOptions, read: SecurityContext): SecurityContext {
+  if (mismatchedTcb === undefined || read.certification === undefined) return read
+  return { ...read, certification: { ...read.certification, tcbm: CORRUPTED_TCBM.padStart(16, '0') } }
+}
+
+/** As the original: which subscription asks is learnt from a token for the vault. Without an identity, nothing is said of it. */
+async function defaultUserAgent(credential: TokenSource, log: Log): Promise<string> {
+  try {
+    const userAgent = userAgentOf(await vaultToken(credential, 'vault.azure.net'))
+    log('info', `Default MAA User-Agent: ${userAgent}`)
+    return userAgent
+  } catch (error) {
+    log('warning', `Default MAA User-Agent: ${DEFAULT_USER_AGENT}, since ${(error as Error).message}`)
+    return DEFAULT_USER_AGENT
+  }
+}
+
+interface Listening {
+  readonly port: number
+  close(): Promise<void>
+}
+
+/** Of the two, only what is asked for is loaded. */
+async function listen(type: ServerType, port: number, options: SidecarOptions): Promise<Listening> {
+  return type === 'grpc' ? await listenGrpc(port, options) : await listenHttp(port, options)
+}
+
+async function listenGrpc(wantedPort: number, options: SidecarOptions): Promise<Listening> {
+  const [{ serveGrpc }, { createKeyProvider }, { createOperations }] = await Promise.all([
+    import('./grpc/serve.ts'),
+    import('./grpc/key-provider.ts'),
+    import('./operations.ts'),
+  ])
+  const provider = createKeyProvider(createOperations(options))
+  const { port, stop } = await serveGrpc({ provider, port: wantedPort, log: options.log })
+  return { port, close: stop }
+}
+
+async function listenHttp(wantedPort: number, options: SidecarOptions): Promise<Listening> {
+  const [{ serve }, { createSidecar }] = await Promise.all([import('@hono/node-server'), import('./app.ts')])
   // The address, not the name: an isolated group may have no resolver, and nothing but loopback may ever reach this.
-  const server = serve({ fetch, port, hostname: '127.0.0.1' })
+  const server = serve({ fetch: createSidecar(options).fetch, port: wantedPort, hostname: '127.0.0.1' })
   await new Promise<void>((done, fail) => {
     server.once('listening', done)
     server.once('error', fail)
   })
-  return { server, port: (server.address() as AddressInfo).port }
+  const close = () =>
+    new Promise<void>((done) => {
+      server.close(() => done())
+      if ('closeAllConnections' in server) server.closeAllConnections()
+    })
+  return { port: (server.address() as AddressInfo).port, close }
 }
