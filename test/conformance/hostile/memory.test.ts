@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createHostileWorld, GRAPH, type HostileWorld, LOGIN, MANAGED_HSM, type Sent, VAULT } from './world.ts'
 
 /*
@@ -11,10 +11,10 @@ setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
 
 let world: HostileWorld
-beforeEach(async () => {
+beforeAll(async () => {
   world = await createHostileWorld()
 })
-afterEach(() => world[Symbol.asyncDispose]())
+afterAll(() => world[Symbol.asyncDispose]())
 
 /** In use when so many of these were answered; each is made when it is sent, and not held on to here. */
 async function memoryAfter(count: number, request: () => Sent | Promise<Sent>): Promise<number> {
@@ -85,10 +85,10 @@ describe('memory is not kept', () => {
     ],
     ['directories that nobody may read', () => ({ method: 'GET', url: `${GRAPH}/v1.0/users/${fresh()}` })],
   ])('for %s', async (_, request) => {
-    const before = await memoryAfter(600, request)
-    const after = await memoryAfter(3000, request)
+    const before = await memoryAfter(200, request)
+    const after = await memoryAfter(800, request)
     // A line of the journal for each at most, of which there are never more than ten thousand.
-    expect(after - before).toBeLessThan(8 * MIB)
+    expect(after - before).toBeLessThan(4 * MIB)
   })
 
   it.each<[string, (junk: string) => Promise<Sent>]>([
@@ -149,7 +149,7 @@ describe('memory is not kept', () => {
   ])('for a megabyte in place of %s', async (_, request) => {
     const junk = () => request(fresh().padEnd(MIB, 'x'))
     const before = await memoryAfter(2, junk)
-    const after = await memoryAfter(30, junk)
-    expect(after - before).toBeLessThan(8 * MIB)
+    const after = await memoryAfter(8, junk)
+    expect(after - before).toBeLessThan(4 * MIB)
   })
 })

@@ -2,8 +2,9 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { manualClock } from '../../../emulator/src/core/index.ts'
+import type { WireEndpoint } from '../../../emulator/src/emulator.ts'
 import {
   createVaultWorld,
   MANAGED_HSM,
@@ -23,10 +24,12 @@ const NO_TEXT = { toString: 1, valueOf: 1 }
 
 describe('an object where a text is wanted, with a member toString of its own', () => {
   let world: HostileWorld
-  beforeEach(async () => {
+  let endpoint: WireEndpoint
+  beforeAll(async () => {
     world = await createHostileWorld()
+    endpoint = await world.emulator.listen()
   })
-  afterEach(() => world[Symbol.asyncDispose]())
+  afterAll(() => world[Symbol.asyncDispose]())
 
   async function put(path: string, body: object) {
     const { subscriptionId } = world.emulator.context.seed
@@ -96,7 +99,6 @@ describe('an object where a text is wanted, with a member toString of its own', 
     async (name) => {
       const path = '/providers/Microsoft.Attestation/attestationProviders/hostile'
       expect((await put(path, { location: name, properties: {} })).status).toBe(400)
-      const endpoint = await world.emulator.listen()
       const headers = { 'x-identity-header': world.emulator.credential.identityHeader() }
       const answer = await fetch(`${endpoint.url}/.skerry/msi/token?resource=x&api-version=${name}`, { headers })
       expect(answer.status).toBe(400)
@@ -182,7 +184,7 @@ describe('of a key', () => {
   it('what is wrapped, signed and encrypted may have any size, and is taken or refused', async () => {
     await create({ kty: 'oct-HSM', key_size: 256 }, MANAGED_HSM)
     await world.call('POST', `${MANAGED_HSM}/keys/r/create`, { kty: 'RSA' })
-    const sizes = [0, 1, 8, 15, 16, 24, 32, 190, 191, 214, 215, 245, 246, 256, 257]
+    const sizes = [0, 1, 16, 17, 32, 190, 214, 246, 256]
     const algorithms = {
       k: ['A256KW', 'CKM_AES_KEY_WRAP', 'CKM_AES_KEY_WRAP_PAD', 'A256GCM', 'A256CBC', 'A256CBCPAD', 'HS256'],
       r: ['RSA1_5', 'RSA-OAEP', 'RSA-OAEP-256', 'RS256', 'PS512', 'RSNULL'],
