@@ -1,4 +1,5 @@
-import { base64, base64nopad, base64url, base64urlnopad, hex } from '@scure/base'
+import { base64, base64urlnopad, hex } from '@scure/base'
+import { decodeBase64Text, STANDARD_ALPHABET, URL_ALPHABET } from './base64-decoder.ts'
 import { WireError } from './errors.ts'
 
 /** Standard base64 with padding (RFC 4648 section 4). */
@@ -8,7 +9,11 @@ export function encodeBase64(bytes: Uint8Array): string {
 
 /** Strict standard base64: padded, no blanks, no other alphabet. Throws `ERR_BASE64`. */
 export function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
-  return decodeWith(base64, text, 'ERR_BASE64', 'not standard base64 with padding')
+  return required(
+    decodeBase64Text(text, STANDARD_ALPHABET, 'required'),
+    'ERR_BASE64',
+    'not standard base64 with padding',
+  )
 }
 
 /** Base64url without padding (RFC 4648 section 5, as JOSE writes it). */
@@ -18,16 +23,15 @@ export function encodeBase64Url(bytes: Uint8Array): string {
 
 /** Strict base64url. Padding is an error unless allowed (then it may be there or not). Throws `ERR_BASE64URL`. */
 export function decodeBase64Url(text: string, options: { padding?: 'forbid' | 'allow' } = {}): Uint8Array<ArrayBuffer> {
-  const coder = options.padding === 'allow' && text.endsWith('=') ? base64url : base64urlnopad
-  return decodeWith(coder, text, 'ERR_BASE64URL', 'not base64url')
+  const padding = options.padding === 'allow' && text.endsWith('=') ? 'required' : 'none'
+  return required(decodeBase64Text(text, URL_ALPHABET, padding), 'ERR_BASE64URL', 'not base64url')
 }
 
 /** Either alphabet (not both in one text), padding optional. Throws `ERR_BASE64`. */
 export function decodeBase64Lenient(text: string): Uint8Array<ArrayBuffer> {
-  const padded = text.endsWith('=')
-  const urlAlphabet = /[-_]/.test(text)
-  const coder = urlAlphabet ? (padded ? base64url : base64urlnopad) : padded ? base64 : base64nopad
-  return decodeWith(coder, text, 'ERR_BASE64', 'not base64 in either alphabet')
+  const alphabet = /[-_]/.test(text) ? URL_ALPHABET : STANDARD_ALPHABET
+  const padding = text.endsWith('=') ? 'required' : 'none'
+  return required(decodeBase64Text(text, alphabet, padding), 'ERR_BASE64', 'not base64 in either alphabet')
 }
 
 /** Lower-case hexadecimal. */
@@ -86,15 +90,8 @@ export async function sha256(bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>
   return new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>))
 }
 
-interface Decoder {
-  decode(text: string): Uint8Array
-}
-
-function decodeWith(coder: Decoder, text: string, code: string, message: string): Uint8Array<ArrayBuffer> {
-  try {
-    return coder.decode(text) as Uint8Array<ArrayBuffer>
-  } catch {
-    // The library's message quotes the text, which may be a secret.
-    throw new WireError(code, message)
-  }
+/** The message never quotes the text, which may be a secret. */
+function required(bytes: Uint8Array<ArrayBuffer> | undefined, code: string, message: string): Uint8Array<ArrayBuffer> {
+  if (bytes === undefined) throw new WireError(code, message)
+  return bytes
 }

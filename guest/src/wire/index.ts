@@ -5,6 +5,7 @@ export * from './aci-release-policy.ts'
 export * from './bytes.ts'
 export * from './cce-policy.ts'
 export { certificateNames } from './certificate.ts'
+export * from './certificate-parts.ts'
 export * from './certificate-table.ts'
 export {
   COSE_ALGORITHMS,

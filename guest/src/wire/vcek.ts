@@ -1,4 +1,5 @@
-import { extensionOf, parseCertificate } from './certificate.ts'
+import { copyBytes } from './bytes.ts'
+import { readCertificateParts } from './certificate-parts.ts'
 import { WireError } from './errors.ts'
 import type { SnpProduct } from './report.ts'
 import type { TcbVersion } from './tcb.ts'
@@ -25,7 +26,7 @@ export const VCEK_OIDS = {
 } as const
 
 export interface VcekExtensions {
-  /** 0 Milan and Genoa, 1 Turin. */
+  /** 0 Milan and Genoa, 1 Turin: with an FMC level and a short HWID. */
   readonly structureVersion: number
   /** `Milan-B0`, `Genoa`, `Turin` … */
   readonly productName: string
@@ -41,15 +42,14 @@ export interface VcekExtensions {
  * @throws WireError `ERR_CERTIFICATE`, `ERR_VCEK_EXTENSION` (`at` is the OID)
  */
 export function decodeVcekExtensions(der: Uint8Array): VcekExtensions {
-  const certificate = parseCertificate(der)
-  const seen = new Set<string>()
-  for (const { extnID } of certificate.tbsCertificate.extensions ?? []) {
-    if (seen.has(extnID)) throw new WireError('ERR_VCEK_EXTENSION', `extension ${extnID} is there twice`, extnID)
-    seen.add(extnID)
+  const extensions = new Map<string, Uint8Array>()
+  for (const { oid, value } of readCertificateParts(der).extensions) {
+    if (extensions.has(oid)) throw new WireError('ERR_VCEK_EXTENSION', `extension ${oid} is there twice`, oid)
+    extensions.set(oid, value)
   }
   const content = (oid: string) => {
-    const extension = extensionOf(certificate, oid)
-    return extension === undefined ? undefined : new Uint8Array(extension.extnValue.buffer)
+    const value = extensions.get(oid)
+    return value === undefined ? undefined : copyBytes(value)
   }
   const required = (oid: string) => {
     const value = content(oid)
@@ -58,6 +58,7 @@ export function decodeVcekExtensions(der: Uint8Array): VcekExtensions {
   }
   const level = (oid: string) => decodeLevel(required(oid), oid)
 
+  const structureVersion = level(VCEK_OIDS.structureVersion)
   const fmc = content(VCEK_OIDS.fmc)
   const hwid = content(VCEK_OIDS.hwid)
   const cspId = content(VCEK_OIDS.cspId)
@@ -68,8 +69,24 @@ export function decodeVcekExtensions(der: Uint8Array): VcekExtensions {
       VCEK_OIDS.hwid,
     )
   }
+  if (structureVersion === 1 && fmc === undefined) required(VCEK_OIDS.fmc)
+  if (structureVersion === 0 && fmc !== undefined) {
+    throw new WireError(
+      'ERR_VCEK_EXTENSION',
+      'only certificates of structure version 1 have an FMC level',
+      VCEK_OIDS.fmc,
+    )
+  }
+  const hwidSize = structureVersion === 0 ? 64 : 8
+  if (hwid !== undefined && hwid.length !== hwidSize) {
+    throw new WireError(
+      'ERR_VCEK_EXTENSION',
+      `the hardware id of structure version ${structureVersion} is ${hwidSize} bytes, this one ${hwid.length}`,
+      VCEK_OIDS.hwid,
+    )
+  }
   return {
-    structureVersion: level(VCEK_OIDS.structureVersion),
+    structureVersion,
     productName: decodeIa5(required(VCEK_OIDS.productName), VCEK_OIDS.productName),
     tcb: {
       bootLoader: level(VCEK_OIDS.bootLoader),

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /**
  * Keeps what was worked out from a piece of evidence, by the SHA-256 of its bytes; the least recently used goes first.
@@ -12,7 +12,7 @@ export function boundedCache<Value>(limit: number): BoundedCache<Value> {
   const kept = new Map<string, Value>()
   return {
     get(evidence, workOut) {
-      const key = createHash('sha256').update(evidence).digest('base64')
+      const key = hash('sha256', evidence, 'base64')
       const value = kept.get(key) ?? workOut()
       kept.delete(key)
       kept.set(key, value)

@@ -1,7 +1,9 @@
-import { constants, createHash, type KeyObject, verify, X509Certificate } from 'node:crypto'
+import { constants, hash, type KeyObject, verify, X509Certificate } from 'node:crypto'
 import { AsnConvert } from '@peculiar/asn1-schema'
 import { Certificate } from '@peculiar/asn1-x509'
-import { derToPem, WireError } from '@skerry/guest/wire'
+import { derToPem, readCertificateParts, WireError } from '@skerry/guest/wire'
+
+const RSASSA_PSS = '1.2.840.113549.1.1.10'
 
 /** A certificate as OpenSSL reads it, and the bytes that its signature covers. */
 export interface ParsedCertificate {
@@ -32,11 +34,13 @@ export function readCertificate(der: Uint8Array): ParsedCertificate {
   return { der, x509, commonName, publicKey: x509.publicKey, asn1 }
 }
 
+const fingerprints = new WeakMap<KeyObject, string>()
+
 /** SHA-256 of the SubjectPublicKeyInfo (DER), lower-case hex: what is pinned, whatever the certificate around it. */
 export function spkiSha256(key: KeyObject): string {
-  return createHash('sha256')
-    .update(key.export({ type: 'spki', format: 'der' }))
-    .digest('hex')
+  const spki = fingerprints.get(key) ?? hash('sha256', key.export({ type: 'spki', format: 'der' }), 'hex')
+  fingerprints.set(key, spki)
+  return spki
 }
 
 /** Issuer and subject names agree, and so do the key identifiers where both are there. */
@@ -44,13 +48,22 @@ export function namesIssuer(certificate: ParsedCertificate, issuer: ParsedCertif
   return certificate.x509.checkIssued(issuer.x509)
 }
 
+/** What was found of a certificate under an issuer: all chips have the same two authorities above them. */
+const profileFound = new WeakMap<ParsedCertificate, WeakMap<ParsedCertificate, boolean>>()
+
 /** Signed with RSASSA-PSS, SHA-384, MGF1 SHA-384 and a salt of 48 bytes: AMD's profile and nothing else. */
 export function isSignedByAmdProfile(certificate: ParsedCertificate, issuer: ParsedCertificate): boolean {
-  const { tbsCertificateRaw, signatureAlgorithm, signatureValue } = certificate.asn1()
-  if (signatureAlgorithm.algorithm !== '1.2.840.113549.1.1.10' || tbsCertificateRaw === undefined) return false
-  if (issuer.publicKey.asymmetricKeyType !== 'rsa') return false
+  const found = profileFound.get(certificate) ?? new WeakMap<ParsedCertificate, boolean>()
+  const signed = found.get(issuer) ?? verifyAmdProfile(certificate, issuer)
+  profileFound.set(certificate, found.set(issuer, signed))
+  return signed
+}
+
+function verifyAmdProfile(certificate: ParsedCertificate, issuer: ParsedCertificate): boolean {
+  const { tbs, signatureAlgorithm, signature } = readCertificateParts(certificate.der)
+  if (signatureAlgorithm !== RSASSA_PSS || issuer.publicKey.asymmetricKeyType !== 'rsa') return false
   const key = { key: issuer.publicKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 48 }
-  return verify('sha384', new Uint8Array(tbsCertificateRaw), key, new Uint8Array(signatureValue))
+  return verify('sha384', tbs, key, signature)
 }
 
 /** Signed by the issuer's key, by whatever algorithm the certificate names. */
