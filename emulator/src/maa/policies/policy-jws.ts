@@ -115,10 +115,11 @@ export function jsonObject(text: string, what: string): Readonly<Record<string, 
 }
 
 export function decodeText(encoded: string): string {
+  const bytes = decodeBytes(encoded)
   try {
-    return decodeUtf8(decodeBytes(encoded))
-  } catch (error) {
-    throw error instanceof TypeError ? badMessage('Not UTF-8 text.') : error
+    return decodeUtf8(bytes)
+  } catch {
+    throw badMessage('Not UTF-8 text.')
   }
 }
 

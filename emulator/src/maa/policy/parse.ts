@@ -194,7 +194,7 @@ class PolicyParser {
     if (action.value.kind !== 'literal') return
     const { value } = action.value
     if (valueType(value) !== known.valueType) {
-      this.#fail(`the property '${name}' is a ${known.valueType}, not ${JSON.stringify(value)}`, token)
+      this.#fail(`the property '${name}' is of the type ${known.valueType}, not ${JSON.stringify(value)}`, token)
     }
     if (name === 'x-ms-sgx-tcbidentifier' && !/^(azuredefault|1[0-5])$/.test(String(value))) {
       this.#fail(`the TCB baseline '${value}': there are azuredefault and 10 to 15`, token)
