@@ -40,10 +40,14 @@ export function encodeCertificateTable(entries: readonly CertificateTableEntry[]
   return table
 }
 
-/** @throws WireError `ERR_CERTIFICATE_TABLE` when the table has no end or an entry points outside it */
+/**
+ * @throws WireError `ERR_CERTIFICATE_TABLE` when the table has no end, an entry points outside it, or the entries together
+ * are longer than it (they overlap: a small table could otherwise name any amount of memory)
+ */
 export function decodeCertificateTable(table: Uint8Array): CertificateTableEntry[] {
   const view = new DataView(table.buffer, table.byteOffset, table.byteLength)
   const entries: CertificateTableEntry[] = []
+  let total = 0
   for (let at = 0; at + ENTRY_SIZE <= table.length; at += ENTRY_SIZE) {
     if (isZero(table.subarray(at, at + ENTRY_SIZE))) return entries
     const offset = view.getUint32(at + 16, true)
@@ -54,6 +58,10 @@ export function decodeCertificateTable(table: Uint8Array): CertificateTableEntry
         `entry ${entries.length} ends at byte ${offset + length} of ${table.length}`,
         `entry@${at}`,
       )
+    }
+    total += length
+    if (total > table.length) {
+      throw new WireError('ERR_CERTIFICATE_TABLE', `entry ${entries.length} overlaps with another`, `entry@${at}`)
     }
     entries.push({ guid: guidText(table.subarray(at, at + 16)), data: copyBytes(table, offset, offset + length) })
   }
