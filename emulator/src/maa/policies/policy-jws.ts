@@ -1,5 +1,5 @@
 import { createHash, type KeyObject, verify, X509Certificate } from 'node:crypto'
-import { decodeBase64Url, decodeUtf8, encodeBase64 } from '@skerry/guest/wire'
+import { decodeBase64Url, decodeUtf8, derToPem, encodeBase64 } from '@skerry/guest/wire'
 import { badMessage, noSuchIssuer } from '../errors.ts'
 
 /*
@@ -86,7 +86,8 @@ export function readX5c(x5c: unknown): X509Certificate[] {
   if (x5c.length > LONGEST_CHAIN) throw badMessage(`More than ${LONGEST_CHAIN} certificates in "x5c".`)
   return x5c.map((item) => {
     try {
-      return new X509Certificate(Buffer.from(String(item), 'base64'))
+      // As PEM: DER that has PEM somewhere inside is taken for that PEM.
+      return new X509Certificate(derToPem(Buffer.from(String(item), 'base64')))
     } catch {
       throw badMessage('A member of "x5c" is not a certificate.')
     }
