@@ -24,7 +24,8 @@ export async function buildNative(root, folders) {
 
 async function build(root, folder) {
   const stamp = join(folder, 'build/Release/.built')
-  const wanted = fingerprint(folder)
+  const sources = sourcesHash(folder)
+  const wanted = fingerprint(sources)
   if (isBuilt(stamp, wanted)) return
   await withLock(join(folder, '.building'), async () => {
     if (isBuilt(stamp, wanted)) return
@@ -35,6 +36,8 @@ async function build(root, folder) {
       )
     const gyp = require.resolve('node-gyp/bin/node-gyp.js')
     await run(process.execPath, [gyp, 'rebuild', '--silent', `--nodedir=${headers}`], folder)
+    // What loads the result looks here whether it is of these sources.
+    writeFileSync(join(folder, 'build/Release/.sources'), `${sources}\n`)
     writeFileSync(stamp, wanted)
   })
 }
@@ -44,24 +47,26 @@ function isBuilt(stamp, wanted) {
 }
 
 /** Sources, the headers compiled against, and the machine: what decides the result. */
-function fingerprint(folder) {
+function fingerprint(sources) {
+  const headers = require('node-addon-api/package.json').version
+  const words = [sources, process.platform, process.arch, process.versions.modules, headers]
+  return `${createHash('sha256').update(words.join(' ')).digest('hex')}\n`
+}
+
+/** The same rule stands in emulator/src/run/native-sources.ts. */
+function sourcesHash(folder) {
   const hash = createHash('sha256')
   const sources = readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && /\.(c|cc|h|gyp|gypi)$/.test(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => !path.startsWith(join(folder, 'build/')))
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length))
+    .filter((path) => !path.startsWith('/build/'))
     .sort()
   for (const path of sources)
     hash
-      .update(`${path.slice(folder.length)}\0`)
-      .update(readFileSync(path))
+      .update(`${path}\0`)
+      .update(readFileSync(join(folder, path)))
       .update('\0')
-  hash.update(
-    [process.platform, process.arch, process.versions.modules, require('node-addon-api/package.json').version].join(
-      ' ',
-    ),
-  )
-  return `${hash.digest('hex')}\n`
+  return hash.digest('hex')
 }
 
 /** The prefix that holds include/node: that of the npm package `node`, else that of the running Node. */

@@ -5,7 +5,9 @@
       'target_name': 'skerry_below',
       'conditions': [
         ['OS=="linux"', {
-          'sources': ['addon/addon.cc', 'addon/channel.cc', 'addon/caller.cc', 'addon/path-calls.cc'],
+          'sources': [
+            'addon/addon.cc', 'addon/agent.cc', 'addon/channel.cc', 'addon/caller.cc', 'addon/message.cc', 'addon/path-calls.cc',
+          ],
           'include_dirs': ["<!(node -p \"require('node-addon-api').include_dir\")"],
           'defines': [
             'NAPI_VERSION=9', 'NAPI_DISABLE_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED',

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/audit.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -13,19 +14,18 @@
 #include <algorithm>
 
 #include "caller.h"
+#include "message.h"
 #include "path-calls.h"
 
 namespace skerry {
 namespace {
 
-constexpr size_t kLongestMessage = 64 * 1024;
-constexpr int kMostDescriptors = 8;
 constexpr size_t kLargestCopy = 1 << 20;
-
-void CloseAll(std::vector<int>* descriptors) {
-  for (int descriptor : *descriptors) close(descriptor);
-  descriptors->clear();
-}
+#if defined(__x86_64__)
+constexpr uint32_t kOurArchitecture = AUDIT_ARCH_X86_64;
+#else
+constexpr uint32_t kOurArchitecture = AUDIT_ARCH_AARCH64;
+#endif
 
 uint64_t ToU64(const Napi::Value& value) {
   bool lossless = true;
@@ -47,6 +47,10 @@ void CallJavaScript(Napi::Env env, Napi::Function callback, Event* event) {
       callback.Call({Napi::String::New(env, "request"), Napi::BigInt::New(env, owned->id),
                      Napi::Number::New(env, owned->thread), Napi::Number::New(env, owned->request),
                      Napi::BigInt::New(env, owned->argument)});
+      break;
+    case Event::Kind::kUnreachable:
+      callback.Call({Napi::String::New(env, "unreachable"), Napi::Number::New(env, owned->thread),
+                     Napi::Number::New(env, owned->request)});
       break;
     case Event::Kind::kEnd:
       callback.Call({Napi::String::New(env, "end")});
@@ -135,6 +139,8 @@ void Channel::Run() {
       std::lock_guard<std::mutex> lock(mutex_);
       close(listener_);
       listener_ = -1;
+      // Without a launcher there is nothing else to wait for.
+      if (control_ < 0) open = false;
     }
     if (sources[0].revents) open = TakeMessage();
   }
@@ -145,30 +151,32 @@ void Channel::Run() {
 bool Channel::TakeMessage() {
   auto event = std::make_unique<Event>();
   event->kind = Event::Kind::kMessage;
-  event->text.resize(kLongestMessage);
-  alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int) * kMostDescriptors)];
-  iovec part{event->text.data(), event->text.size()};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = space;
-  message.msg_controllen = sizeof space;
-  const ssize_t size = recvmsg(control_, &message, MSG_CMSG_CLOEXEC);
+  const ssize_t size = ReceiveMessage(control_, &event->text, &event->descriptors);
   if (size < 0 && (errno == EINTR || errno == EAGAIN)) return true;
   if (size <= 0) return false;
-  event->text.resize(static_cast<size_t>(size));
-  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-    const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    event->descriptors.resize(count);
-    memcpy(event->descriptors.data(), CMSG_DATA(header), count * sizeof(int));
-  }
   Post(event.release());
   return true;
 }
 
-bool Channel::IsOurDevice(pid_t thread, int descriptor) const {
-  return ReadProcLink(thread, "fd/" + std::to_string(descriptor)) == (injected_ ? "/dev/null" : device_);
+bool Channel::IsOurDevice(pid_t thread, int descriptor) {
+  errno = 0;
+  const std::string link = ReadProcLink(thread, "fd/" + std::to_string(descriptor));
+  if (link.empty()) NoteUnreachable(thread, errno);
+  // Where the device is injected a container may have a node of its own all the same.
+  return link == device_ || (injected_ && link == "/dev/null");
+}
+
+// A caller whose memory or descriptors the system keeps from us: said once for each channel, since the program asks again.
+void Channel::NoteUnreachable(pid_t thread, int error) {
+  if (error != EPERM && error != EACCES) return;
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (unreachable_said_) return;
+  unreachable_said_ = true;
+  auto event = std::make_unique<Event>();
+  event->kind = Event::Kind::kUnreachable;
+  event->thread = thread;
+  event->request = static_cast<uint32_t>(error);
+  Post(event.release());
 }
 
 void Channel::TakeNotification() {
@@ -176,8 +184,11 @@ void Channel::TakeNotification() {
   auto* call = reinterpret_cast<seccomp_notif*>(notification_.data());
   if (ioctl(listener_, SECCOMP_IOCTL_NOTIF_RECV, call) < 0) return;  // interrupted meanwhile: poll again
   const auto thread = static_cast<pid_t>(call->pid);
+  // A container runtime's filter covers 32-bit programs too; their numbers mean other calls.
+  if (call->data.arch != kOurArchitecture) return Respond(call->id, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
   if (IsPathCall(call->data.nr)) {
     const PathDecision decision = AnswerPathCall(*call, device_);
+    if (decision.unreachable != 0) NoteUnreachable(thread, decision.unreachable);
     if (decision.answer == PathAnswer::kInject) return Inject(call->id, decision.close_on_exec);
     const bool done = decision.answer == PathAnswer::kDone;
     return Respond(call->id, decision.error, done ? 0 : SECCOMP_USER_NOTIF_FLAG_CONTINUE);
@@ -238,8 +249,14 @@ Napi::Value Channel::Read(const Napi::CallbackInfo& info) {
   const size_t size = info[3].As<Napi::Number>().Uint32Value();
   if (size > kLargestCopy) return info.Env().Undefined();
   auto bytes = Napi::Buffer<char>::New(info.Env(), size);
-  if (!ReadMemory(info[1].As<Napi::Number>().Int32Value(), ToU64(info[2]), bytes.Data(), size) || !IsWaiting(ToU64(info[0])))
-    return info.Env().Undefined();  // after the read: what was read may be of another process with the same id
+  const pid_t thread = info[1].As<Napi::Number>().Int32Value();
+  errno = 0;
+  if (!ReadMemory(thread, ToU64(info[2]), bytes.Data(), size)) {
+    NoteUnreachable(thread, errno);
+    return info.Env().Undefined();
+  }
+  // After the read: what was read may be of another process with the same id.
+  if (!IsWaiting(ToU64(info[0]))) return info.Env().Undefined();
   return bytes;
 }
 

@@ -1,4 +1,5 @@
-// The emulator's end of a launcher: its control socket and, once it came, the program's seccomp listener. One thread
+// The emulator's end of a launcher: its control socket and, once it came, the program's seccomp listener. For a container
+// that a runtime started there is no launcher, and the control socket is -1. One thread
 // polls both; what it learns goes to JavaScript through a thread-safe function, and JavaScript answers when it can.
 #pragma once
 
@@ -14,12 +15,12 @@
 namespace skerry {
 
 struct Event {
-  enum class Kind { kMessage, kRequest, kEnd } kind = Kind::kEnd;
+  enum class Kind { kMessage, kRequest, kUnreachable, kEnd } kind = Kind::kEnd;
   std::string text;                // kMessage: JSON
   std::vector<int> descriptors;    // kMessage: they belong to the receiver from then on
   uint64_t id = 0;                 // kRequest
-  pid_t thread = 0;
-  uint32_t request = 0;
+  pid_t thread = 0;                // kRequest, kUnreachable
+  uint32_t request = 0;            // kRequest; of kUnreachable the errno
   uint64_t argument = 0;
 };
 
@@ -42,7 +43,8 @@ class Channel : public Napi::ObjectWrap<Channel> {
   void Run();
   bool TakeMessage();
   void TakeNotification();
-  bool IsOurDevice(pid_t thread, int descriptor) const;
+  bool IsOurDevice(pid_t thread, int descriptor);
+  void NoteUnreachable(pid_t thread, int error);
   void Post(Event* event);
 
   static void StopAtEnd(void* self);
@@ -59,6 +61,7 @@ class Channel : public Napi::ObjectWrap<Channel> {
   bool stopping_ = false;
   bool released_ = false;  // the reference that keeps us until `close`
   bool injected_ = false;
+  bool unreachable_said_ = false;
   std::string device_;
   std::vector<char> notification_;
   std::vector<char> response_;

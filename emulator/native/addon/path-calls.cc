@@ -140,7 +140,11 @@ PathDecision AnswerPathCall(const seccomp_notif& notification, const std::string
   PathDecision decision;
   Call call;
   std::string path;
-  if (!Describe(notification, &call) || !ReadPath(thread, call.path, &path)) return decision;
+  errno = 0;
+  if (!Describe(notification, &call) || !ReadPath(thread, call.path, &path)) {
+    decision.unreachable = errno;
+    return decision;
+  }
   // Nearly every path is another one: say so before anything costs time.
   const bool ours = EndsWith(path, "sev-guest");
   if (!ours && !EndsWith(path, "sev")) return decision;

@@ -17,6 +17,7 @@ struct PathDecision {
   PathAnswer answer = PathAnswer::kContinue;
   int error = 0;
   bool close_on_exec = false;
+  int unreachable = 0;  // why the path could not be read: EPERM
 };
 
 /** Whether this call is one of those that name a path (the others are ioctl). */

@@ -36,6 +36,7 @@ export function createTestRunner(options: { readonly networkNamespace?: boolean 
     capabilities: async () => ({
       device: 'none',
       networkNamespace: options.networkNamespace ?? false,
+      missing: [],
       notices: [],
     }),
     createNetwork: async () => ({

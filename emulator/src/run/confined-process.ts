@@ -6,7 +6,10 @@ import { type DeviceRequest, type LauncherMessage, launch } from './launch.ts'
 import { eachLine } from './lines.ts'
 import type { NativeChannel, NativeParts } from './native.ts'
 import { membershipOf } from './network.ts'
+import { refusalOf } from './refusals.ts'
+import { refuseSetuid } from './setuid.ts'
 import type { ConfidentialProcess, DeviceMechanism, ProcessExit, ProcessOptions } from './types.ts'
+import { unreachableCaller } from './unreachable.ts'
 
 export interface ConfinementOptions {
   readonly native: NativeParts
@@ -16,12 +19,14 @@ export interface ConfinementOptions {
   readonly hidden?: readonly string[]
   /** What the launcher said about itself: `waitKillable=1;ownPids=1`. */
   readonly onMetadata?: (metadata: string) => void
+  /** Told when a program asks the device whose memory the system keeps from the emulator; it gets EFAULT or ENOTTY. */
+  readonly onUnreachable?: (error: RunnerError) => void
 }
 
 /** Starts one program below the launcher and answers its device. */
 export async function startConfined(
   options: ProcessOptions,
-  { native, mechanism, driver, hidden = [], onMetadata }: ConfinementOptions,
+  { native, mechanism, driver, hidden = [], onMetadata, onUnreachable }: ConfinementOptions,
 ): Promise<ConfidentialProcess> {
   const { command, env, cwd, output, signal } = options
   signal?.throwIfAborted()
@@ -31,6 +36,7 @@ export async function startConfined(
   const isolate = mechanism === 'mount-namespace' || options.network !== undefined
   const covered = isolate ? outermost(hidden) : []
   refuseHidden(command[0], covered)
+  refuseSetuid(command[0], cwd ?? process.cwd(), env.PATH)
   const membership = options.network && membershipOf(options.network)
   const generation = options.deviceGeneration ?? 'sev-guest'
   const started = Promise.withResolvers<number>()
@@ -54,7 +60,8 @@ export async function startConfined(
     devicePath: `/dev/${generation}`,
     injected: mechanism === 'injected-descriptor',
     onMessage,
-    onRequest: (request, channel) => void answer(driver, request, channel),
+    onRequest: (request, channel) => void answerRequest(driver, request, channel),
+    onUnreachable: (thread) => onUnreachable?.(unreachableCaller(thread)),
     onEnd: () =>
       started.reject(new RunnerError('ERR_CONFINEMENT', `the launcher ended before ${command[0]} was started`)),
   })
@@ -82,7 +89,11 @@ export async function startConfined(
 }
 
 /** Reads, asks, writes, answers; several at once, each on its own. */
-async function answer(driver: DeviceDriver, request: DeviceRequest, channel: NativeChannel): Promise<void> {
+export async function answerRequest(
+  driver: DeviceDriver,
+  request: DeviceRequest,
+  channel: NativeChannel,
+): Promise<void> {
   const { id, thread } = request
   const errno = await driver.ioctl(request.request, request.argument, {
     read: (address, size) => channel.read(id, thread, address, size),
@@ -138,7 +149,10 @@ function refuseHidden(program: string, hidden: readonly string[]): void {
 
 function startError(program: string, step: string, errno: string): RunnerError {
   const cause = { step, errno }
-  if (step !== 'exec') return new RunnerError('ERR_CONFINEMENT', `${step} failed with ${errno}`, cause)
+  if (step !== 'exec') {
+    const { code, message } = refusalOf(step, errno)
+    return new RunnerError(code, message, cause)
+  }
   if (errno === 'ENOENT') return new RunnerError('ERR_COMMAND_NOT_FOUND', `${program}: command not found`, cause)
   return new RunnerError('ERR_COMMAND_NOT_EXECUTABLE', `${program}: cannot be executed (${errno})`, cause)
 }

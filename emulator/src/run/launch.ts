@@ -26,6 +26,8 @@ export interface LaunchOptions {
   readonly injected: boolean
   readonly onMessage: (message: LauncherMessage, channel: NativeChannel) => void
   readonly onRequest?: (request: DeviceRequest, channel: NativeChannel) => void
+  /** A caller of the device is out of reach: its thread id. */
+  readonly onUnreachable?: (thread: number) => void
   /** The launcher is gone, and everything below it. */
   readonly onEnd: () => void
 }
@@ -48,7 +50,7 @@ const CONTROL = 3
 
 /** Starts the launcher with a control socket and reads it until the launcher is gone. */
 export function launch(options: LaunchOptions): Launch {
-  const { native, stdio, inherited = [], onMessage, onRequest, onEnd } = options
+  const { native, stdio, inherited = [], onMessage, onRequest, onUnreachable, onEnd } = options
   const [ours, theirs] = native.socketPair()
   let open = true
   const onEvent = (...event: ChannelEvent) => {
@@ -59,6 +61,8 @@ export function launch(options: LaunchOptions): Launch {
     } else if (event[0] === 'request') {
       const [, id, thread, request, argument] = event
       onRequest?.({ id, thread, request, argument }, channel)
+    } else if (event[0] === 'unreachable') {
+      onUnreachable?.(event[1])
     } else {
       open = false
       channel.close()

@@ -20,6 +20,8 @@ export interface RunnerOptions extends ProbeOptions {
   readonly stateDir?: string
   /** Told when a guest's processor failed in a way that no firmware does; the caller gets EIO. */
   readonly onFault?: (error: unknown) => void
+  /** Told when a program asks the device whose memory the system keeps from the emulator (`unreachableCaller`). */
+  readonly onUnreachable?: (error: RunnerError) => void
 }
 
 export function createRunner(options: RunnerOptions = {}): ConfidentialRunner {
@@ -57,6 +59,7 @@ export function createRunner(options: RunnerOptions = {}): ConfidentialRunner {
         mechanism: device,
         driver,
         ...(options.hidden !== undefined && { hidden: options.hidden }),
+        ...(options.onUnreachable !== undefined && { onUnreachable: options.onUnreachable }),
       })
     },
   }
@@ -68,6 +71,6 @@ function onFaultOf({ onFault }: RunnerOptions): Pick<RunnerOptions, 'onFault'> {
 
 function nativeParts(): NativeParts {
   const native = loadNative()
-  if ('missing' in native) throw new RunnerError('ERR_NATIVE_MISSING', native.missing)
+  if ('missing' in native) throw new RunnerError(native.code, native.missing)
   return native.parts
 }

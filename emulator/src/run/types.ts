@@ -1,4 +1,5 @@
 import type { VirtualGuest } from '../psp/types.ts'
+import type { RunnerErrorCode } from './errors.ts'
 
 /** Runs an unmodified program as if inside a confidential container (reference: the device below the system call). */
 export interface ConfidentialRunner {
@@ -11,7 +12,8 @@ export interface ConfidentialRunner {
   createNetwork(options: NetworkOptions): Promise<GroupNetwork>
   /**
    * Resolves when the program was started (its `exec` succeeded). Rejects with a RunnerError: ERR_COMMAND_NOT_FOUND,
-   * ERR_COMMAND_NOT_EXECUTABLE, ERR_COMMAND_HIDDEN, ERR_WORKING_DIRECTORY, ERR_DEVICE_UNAVAILABLE, ERR_CONFINEMENT. Where the machine has no
+   * ERR_COMMAND_NOT_EXECUTABLE, ERR_COMMAND_HIDDEN, ERR_SETUID_PROGRAM,
+   * ERR_WORKING_DIRECTORY, ERR_DEVICE_UNAVAILABLE, or the code of the kernel's refusal (errors.ts). Where the machine has no
    * device below the system call, the program's module is run in a thread of this process instead.
    */
   start(options: ProcessOptions): Promise<ConfidentialProcess>
@@ -21,8 +23,17 @@ export interface RunnerCapabilities {
   /** How the device is made to exist below the system call; `none`: only programs that have a module can be run, in process. */
   readonly device: DeviceMechanism | 'none'
   readonly networkNamespace: boolean
+  /** What the kernel refused, one entry for each feature that was tried and is not there. */
+  readonly missing: readonly MissingFeature[]
   /** One sentence for each thing that is missing, for a person: names the kernel feature. */
   readonly notices: readonly string[]
+}
+
+export interface MissingFeature {
+  readonly feature: DeviceMechanism | 'network-namespace'
+  readonly code: RunnerErrorCode
+  /** Names the step that was refused and, where it is known, the switch of this machine that is behind it. */
+  readonly message: string
 }
 
 /** A node in the program's own mount namespace, or a descriptor that opens of the device's path are answered with. */
