@@ -19,15 +19,10 @@ export interface Settings {
   readonly authorityCheck: 'atRelease' | 'atCreation'
   /** Where Event Grid's events of vaults are posted; absent: nowhere. */
   readonly eventWebhook?: string
-  /**
-   * After how long the attestation service signs with a new key (`P90D`, `90d`); at least an hour. Absent: only when it is
-   * asked to. Azure's schedule is not known, and clients that read its keys once are not to meet a new one by surprise.
-   */
-  readonly signingKeyLifetime?: string
   readonly attestation: AttestationSettings
 }
 
-/** Whose processors Azure Attestation believes here, and whose word on utility VM images. */
+/** Whose processors Azure Attestation believes here, whose word on utility VM images, and how long its keys sign. */
 export interface AttestationSettings {
   /**
    * `emulator`: this instance's virtual processors and their endorser. `amd`: processors under AMD's own root keys, and
@@ -36,6 +31,11 @@ export interface AttestationSettings {
   readonly trust: 'emulator' | 'amd' | 'both'
   /** Endorsers of images beside the emulator's own. */
   readonly endorsers: readonly UvmEndorser[]
+  /**
+   * After how long the attestation service signs with a new key (`P90D`, `90d`); at least an hour. Absent: only when it is
+   * asked to. Azure's schedule is not known, and clients that read its keys once are not to meet a new one by surprise.
+   */
+  readonly signingKeyLifetime?: string
 }
 
 /** Who may endorse a utility VM image, and under which feed. */
