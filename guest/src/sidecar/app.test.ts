@@ -76,8 +76,18 @@ describe('the sidecar', () => {
     const { app, post } = sidecar()
     const status = await app.request('http://localhost:8080/status/')
     expect([status.status, status.headers.get('location')]).toEqual([301, '/status'])
+    expect([await status.text(), status.headers.get('content-type')]).toEqual([
+      '<a href="/status">Moved Permanently</a>.\n\n',
+      'text/html; charset=utf-8',
+    ])
     expect((await post('/attest/raw/', { runtime_data })).status).toBe(307)
     expect(await post('/attest/other/', {})).toEqual({ status: 404, body: '404 page not found' })
+  })
+
+  it.each(['HEAD', 'OPTIONS', 'PUT'])('knows no %s of its paths', async (method) => {
+    const { app } = sidecar()
+    for (const path of ['/status', '/attest/raw', '/key/release'])
+      expect((await app.request(`http://localhost:8080${path}`, { method })).status).toBe(404)
   })
 
   it('gives a report in hex over the SHA-256 of the decoded runtime data', async () => {
@@ -108,7 +118,7 @@ describe('the sidecar', () => {
     const { post, seen } = sidecar()
     const answer = await post('/key/release', { ...release, kid: 'k' })
     expect(answer.status).toBe(200)
-    expect(JSON.parse(answer.body.key)).toEqual({ kty: 'oct', key_ops: ['encrypt'], k: secret.toString('base64url') })
+    expect(answer.body.key).toBe(`{"k":"${secret.toString('base64url')}","key_ops":["encrypt"],"kty":"oct"}`)
     expect(seen.vault.at(-1)!.authorization).toBe('Bearer identity-token')
   })
 

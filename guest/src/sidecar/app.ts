@@ -45,7 +45,7 @@ export function createSidecar(options: SidecarOptions): Hono {
 
   app.use(bodyLimit({ maxSize: BODY_LIMIT, onError: (c) => c.json({ error: 'the body is too long' }, 413) }))
 
-  app.get('/status', (c) => c.json({ message: 'Status OK' }))
+  app.get('/status', (c) => (c.req.method === 'HEAD' ? c.notFound() : c.json({ message: 'Status OK' })))
 
   app.post('/attest/raw', async (c) => {
     const body = await readBody(c.req, ['runtime_data'])
@@ -76,15 +76,20 @@ export function createSidecar(options: SidecarOptions): Hono {
       kid: body.kid,
       ...(body.access_token !== undefined && { accessToken: body.access_token }),
     })
-    return c.json({ key: JSON.stringify(jwk) })
+    return c.json({ key: sortedJson(jwk) })
   })
 
   app.notFound((c) => {
     const { path, method } = c.req
     const wanted = path.slice(0, -1)
     // A slash too many is redirected as the original's router does it: 307 has the client send its body again.
-    if (path.endsWith('/') && app.routes.some((route) => route.path === wanted && route.method === method))
-      return c.redirect(wanted, method === 'GET' ? 301 : 307)
+    if (path.endsWith('/') && app.routes.some((route) => route.path === wanted && route.method === method)) {
+      if (method !== 'GET') return c.redirect(wanted, 307)
+      return c.html(`<a href="${wanted}">Moved Permanently</a>.\n\n`, 301, {
+        Location: wanted,
+        'Content-Type': 'text/html; charset=utf-8',
+      })
+    }
     return c.body('404 page not found', 404, { 'Content-Type': 'text/plain' })
   })
 
@@ -96,4 +101,9 @@ export function createSidecar(options: SidecarOptions): Hono {
     return c.json({ error: message }, error instanceof BadRequestError ? 400 : (failed?.status ?? 500))
   })
   return app
+}
+
+/** Members by name: the order in which the original writes a key. */
+function sortedJson(value: object): string {
+  return JSON.stringify(Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))))
 }

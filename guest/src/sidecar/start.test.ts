@@ -33,6 +33,46 @@ describe('a started sidecar', () => {
     expect(((await answer.json()) as { report: string }).report).toHaveLength(2368)
   })
 
+  it('names itself to the attestation service by what its identity says of it, once it knows', async () => {
+    const agents: (string | null)[] = []
+    const claims = Buffer.from('{"appid":"the-client"}').toString('base64url')
+    const asked = (userAgent?: string) =>
+      startSidecar({
+        ...options(),
+        credential: { getToken: async () => ({ token: `e30.${claims}.c2ln` }) },
+        fetch: async (_url, init) => {
+          agents.push(new Headers(init?.headers).get('user-agent'))
+          return new Response('{"token":"a.b.c"}')
+        },
+        ...(userAgent && { userAgent }),
+      })
+    const body = JSON.stringify({ maa_endpoint: 'm.attest.azure.net', runtime_data: 'e30=' })
+    for (const userAgent of [undefined, 'mine']) {
+      await using sidecar = await asked(userAgent)
+      const answer = await fetch(`http://localhost:${sidecar.port}/attest/maa`, { method: 'POST', body })
+      expect(await answer.json()).toEqual({ token: 'a.b.c' })
+    }
+    expect(agents).toEqual(['ConfidentialSkrContainer client_id=the-client', 'mine'])
+  })
+
+  it('asks for certificates anew when it was told to begin with some that fit no report', async () => {
+    let asked = 0
+    await using sidecar = await startSidecar({
+      ...options(),
+      mismatchedTcb: true,
+      fetch: async () => {
+        asked += 1
+        return Response.json(certificationOf(TCB))
+      },
+    })
+    const answer = await fetch(`http://localhost:${sidecar.port}/attest/combined`, {
+      method: 'POST',
+      body: '{"runtime_data":"aGVsbG8="}',
+    })
+    expect(await answer.json()).toMatchObject({ endorsed_tcb: certificationOf(TCB).tcbm })
+    expect(asked).toBe(1)
+  })
+
   it('says that its port is taken', async () => {
     const other = createServer().listen(0, '127.0.0.1')
     await new Promise((resolve) => other.once('listening', resolve))

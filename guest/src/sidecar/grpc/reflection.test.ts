@@ -8,6 +8,7 @@ import {
   makeGenericClientConstructor,
 } from '@grpc/grpc-js'
 import { loadFileDescriptorSetFromBuffer, loadSync } from '@grpc/proto-loader'
+import descriptor from 'protobufjs/ext/descriptor/index.js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { certificationOf, deviceWith, TCB } from '../../testing/chip.ts'
 import { stillClock } from '../../testing/clock.ts'
@@ -83,6 +84,25 @@ describe.each(['v1', 'v1alpha'])('reflection, %s', (version) => {
     })
     client.close()
     expect(reply).toEqual({ message: 'Hello reflected' })
+  })
+
+  it('names fields in JSON as protoc does, for clients that speak JSON', async () => {
+    const { file_descriptor_response: files } = await reflect(version, { file_containing_symbol: SERVICE })
+    const file = descriptor.FileDescriptorProto.decode(files!.file_descriptor_proto[0]!)
+    const names = (file.messageType ?? []).flatMap(({ field }) => field ?? []).map((field) => field.jsonName)
+    expect(names).toEqual([
+      'keyProviderKeyWrapProtocolInput',
+      'keyProviderKeyWrapProtocolOutput',
+      'reportDataHexString',
+      'reportHexString',
+      'b64RuntimeDataString',
+      'endorsedTcb',
+      'certs',
+      'attestationReport',
+      'uvmReferenceInfo',
+      'name',
+      'message',
+    ])
   })
 
   it('does not know what is not there', async () => {

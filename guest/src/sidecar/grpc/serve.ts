@@ -29,17 +29,22 @@ export interface GrpcServer {
  * @throws an error with code EADDRINUSE when the port is taken
  */
 export async function serveGrpc(options: GrpcServerOptions): Promise<GrpcServer> {
-  const [grpc, protoLoader, { ReflectionService }] = await Promise.all([
+  const [grpc, protoLoader, { ReflectionService }, { withJsonNames }] = await Promise.all([
     import('@grpc/grpc-js'),
     import('@grpc/proto-loader'),
     import('@grpc/reflection'),
+    import('./descriptors.ts'),
   ])
   const definition = protoLoader.loadSync(PROTO_FILE, { keepCase: true, defaults: true })
   // The reflection services describe themselves, too, as they do in the original.
-  const reflection = REFLECTION_VERSIONS.map((version) => protoLoader.loadSync(reflectionProto(version)))
+  const reflection = REFLECTION_VERSIONS.map((version) =>
+    protoLoader.loadSync(reflectionProto(version), { keepCase: true }),
+  )
   const server = new grpc.Server()
   server.addService(serviceOf(definition, 'key_provider.KeyProviderService'), implementation(options))
-  new ReflectionService(Object.assign({}, ...reflection, definition) as PackageDefinition).addToServer(server)
+  new ReflectionService(withJsonNames(Object.assign({}, ...reflection, definition) as PackageDefinition)).addToServer(
+    server,
+  )
   const port = await new Promise<number>((done, fail) => {
     server.bindAsync(`127.0.0.1:${options.port}`, grpc.ServerCredentials.createInsecure(), (error, bound) =>
       error ? fail(bindError(error)) : done(bound),
