@@ -8,7 +8,7 @@ import type { InstanceInfo } from './instance.ts'
 import type { ClockAnswer, DeviceAnswer, DeviceRequest } from './instance-routes.ts'
 import type { LaunchRequest } from './launch-request.ts'
 import type { ProcessorAnswer, RollRequest } from './processor-routes.ts'
-import type { LaunchAnswer } from './routes.ts'
+import type { LaunchAnswer, SigningKeyAnswer } from './routes.ts'
 
 /** A running instance as another process of the same user sees it. */
 export interface InstanceClient extends Disposable {
@@ -25,6 +25,8 @@ export interface InstanceClient extends Disposable {
   importState(file: string): Promise<void>
   /** Says yes or no, as a person, to a device that shows a code. */
   answerDevice(request: DeviceRequest): Promise<DeviceAnswer>
+  /** Has the attestation service sign with a new key. */
+  rollSigningKey(): Promise<SigningKeyAnswer>
   processor(): Promise<ProcessorAnswer>
   /** Moves the host to another TCB: see `VirtualProcessor.rollTcb`. */
   rollTcb(request: RollRequest): Promise<ProcessorTcb>
@@ -91,6 +93,7 @@ export function connectInstance(info: Pick<InstanceInfo, 'url' | 'controlToken'>
     exportState: () => json('GET', '/.skerry/state'),
     importState: async (file) => void (await call('PUT', '/.skerry/state', JSON.stringify({ file }))),
     answerDevice: (request) => json('POST', '/.skerry/device-codes', request),
+    rollSigningKey: () => json('POST', '/.skerry/attestation/signing-key'),
     processor: () => json('GET', '/.skerry/psp'),
     rollTcb: (request) => json('POST', '/.skerry/psp/tcb', request),
     setProcessorFaults: async (faults) => void (await call('PUT', '/.skerry/psp/faults', JSON.stringify(faults))),

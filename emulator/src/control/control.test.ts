@@ -87,6 +87,17 @@ describe('the control routes, as another process uses them', () => {
     await expect(client.launchGuest(launch as object)).rejects.toThrow(message)
   })
 
+  it('have the attestation service sign with a new key, and publish the old one as well', async () => {
+    const kids = async () => {
+      const request = new Request('https://sharedweu.weu.attest.azure.net/certs')
+      const response = await emulator.dispatcher.dispatch(request, { door: 'process' })
+      return ((await response.json()) as { keys: { kid: string }[] }).keys.map(({ kid }) => kid)
+    }
+    const [before] = await kids()
+    expect(await client.rollSigningKey()).toEqual({ generation: 1 })
+    expect(await kids()).toEqual([expect.not.stringMatching(before!), before])
+  })
+
   it('tell what the processor is, and move it to another TCB under a guest', async () => {
     const { guest, release } = await client.launchGuest({})
     const request = encodeReportRequest({ reportData: new Uint8Array(64), vmpl: 0 })

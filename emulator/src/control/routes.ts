@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import * as v from 'valibot'
 import { allowAllPolicy } from '../aci/index.ts'
 import type { EmulatorContext } from '../core/index.ts'
+import { rollSigningKey } from '../maa/index.ts'
 import { GuestRequestError } from '../psp/errors.ts'
 import type { VirtualGuest, VirtualProcessor } from '../psp/types.ts'
 import { type InstanceControl, instanceRoutes } from './instance-routes.ts'
@@ -37,6 +38,12 @@ export interface LaunchAnswer {
   readonly hostNames: readonly string[]
 }
 
+/** What `POST /.skerry/attestation/signing-key` answers: the attestation service signs with a new key. */
+export interface SigningKeyAnswer {
+  /** Of the key that signs now; the first one is 0. */
+  readonly generation: number
+}
+
 const OCTETS = 'application/octet-stream'
 
 export function createControl(options: ControlOptions): Control {
@@ -60,6 +67,10 @@ export function createControl(options: ControlOptions): Control {
       return c.body(lines.map((line) => `${JSON.stringify(line)}\n`).join(''), 200, {
         'content-type': 'application/x-ndjson',
       })
+    })
+    .post('/.skerry/attestation/signing-key', (c) => {
+      const { generation } = rollSigningKey(context)
+      return c.json({ generation } satisfies SigningKeyAnswer)
     })
     .get('/.skerry/security-context', async (c) => c.json(await securityContext(psp, allowAllPolicy())))
     .post('/.skerry/psp/guests', async (c) => {

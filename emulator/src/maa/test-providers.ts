@@ -1,6 +1,6 @@
 import { type KeyObject, sign } from 'node:crypto'
-import { type AttestationProviderRecord, COLLECTIONS, type RoleAssignmentRecord, type Settings } from '../core/index.ts'
-import { createTestContext, type TestWorld } from '../core/test-context.ts'
+import { type AttestationProviderRecord, COLLECTIONS, type RoleAssignmentRecord } from '../core/index.ts'
+import { createTestContext, type TestContextOptions, type TestWorld } from '../core/test-context.ts'
 import { createEntraService, ensureServicePrincipal, issueToken } from '../entra/index.ts'
 import { type TestCertificate, testCertificate } from '../entra/test-clients.ts'
 import { createProcessor } from '../psp/index.ts'
@@ -29,6 +29,8 @@ export interface ProviderWorld extends TestWorld {
   readonly strangerId: string
   providerId(host: string): string
   assign(principalId: string, role: string, scope: string): void
+  /** An access token for Azure Attestation. */
+  accessToken(who: Exclude<Who, 'nobody'>): Promise<string>
   send(method: string, url: string, body?: string, who?: Who): Promise<Answer>
 }
 
@@ -41,7 +43,7 @@ export interface Answer {
   readonly token?: string
 }
 
-export async function createProviderWorld(options: { settings?: Partial<Settings> } = {}): Promise<ProviderWorld> {
+export async function createProviderWorld(options: TestContextOptions = {}): Promise<ProviderWorld> {
   const world = createTestContext(options)
   const { ctx } = world
   world.use(createEntraService(ctx))
@@ -78,12 +80,12 @@ export async function createProviderWorld(options: { settings?: Partial<Settings
   const outsider = await testCertificate(ctx, 'outsider', { ca: true })
   registerSigners(ctx, ISOLATED, [jwkOf(signer)])
 
-  const authorization = async (who: Who): Promise<Record<string, string>> => {
-    if (who === 'nobody') return {}
+  const accessToken = async (who: Exclude<Who, 'nobody'>) => {
     const principal = who === 'admin' ? admin : stranger
-    const { accessToken } = await issueToken(ctx, { principal, resource: 'https://attest.azure.net' })
-    return { authorization: `Bearer ${accessToken}` }
+    return (await issueToken(ctx, { principal, resource: 'https://attest.azure.net' })).accessToken
   }
+  const authorization = async (who: Who): Promise<Record<string, string>> =>
+    who === 'nobody' ? {} : { authorization: `Bearer ${await accessToken(who)}` }
   return {
     ...world,
     signer,
@@ -91,6 +93,7 @@ export async function createProviderWorld(options: { settings?: Partial<Settings
     strangerId: stranger.objectId,
     providerId,
     assign,
+    accessToken,
     async send(method, url, body, who = 'admin') {
       const headers = await authorization(who)
       const request = new Request(`https://${url}`, { method, headers, ...(body !== undefined && { body }) })

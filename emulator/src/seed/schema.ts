@@ -222,6 +222,32 @@ const settings = v.strictObject({
       coercion: v.optional(v.picklist(['canonical', 'typed'], 'canonical or typed')),
     }),
   ),
+  attestation: v.optional(
+    v.strictObject({
+      trust: described(
+        v.optional(v.picklist(['emulator', 'amd', 'both'], 'emulator, amd or both')),
+        'Whose processors are believed: those of this emulator, those under the root keys of their maker, or both. Default: emulator.',
+      ),
+      endorsers: described(
+        list(
+          v.strictObject({
+            issuer: described(v.pipe(text, v.startsWith('did:x509:', 'a did:x509')), 'did:x509.'),
+            feed: text,
+            minimumSvn: v.optional(
+              v.pipe(v.number('a number'), v.integer('a whole number'), v.minValue(0, '0 or more')),
+            ),
+          }),
+        ),
+        'Who may endorse utility VM images, beside the emulator.',
+      ),
+      signingKeyLifetime: described(
+        v.optional(
+          v.pipe(text, v.regex(/^(?:P[1-9]\d{0,4}[DWMY]|[1-9]\d{0,4}[hdw])$/, 'a duration such as P90D, 90d or 12h')),
+        ),
+        'How long a key signs tokens. Default: until it is told otherwise.',
+      ),
+    }),
+  ),
   eventWebhook: described(v.optional(v.pipe(text, v.url('a URL'))), 'Where Event Grid events of vaults are posted.'),
 })
 

@@ -1,4 +1,5 @@
 import { createPublicKey, type JsonWebKeyInput, type KeyObject, X509Certificate } from 'node:crypto'
+import { derToPem } from '@skerry/guest/wire'
 
 /** An RSA public key of a JWK, or in a few words why there is none. */
 export type RsaJwkReading = { readonly key: KeyObject } | { readonly problem: string }
@@ -29,7 +30,8 @@ function certifiedKey(x5c: unknown): KeyObject | undefined {
   const first: unknown = Array.isArray(x5c) ? x5c[0] : undefined
   if (typeof first !== 'string') return undefined
   try {
-    return new X509Certificate(Buffer.from(first, 'base64')).publicKey
+    // As PEM: a signing certificate of 2021 has other certificates as PEM in its evidence, and Node would read those.
+    return new X509Certificate(derToPem(Buffer.from(first, 'base64'))).publicKey
   } catch {
     return undefined
   }
