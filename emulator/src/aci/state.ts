@@ -1,4 +1,5 @@
 import { COLLECTIONS, type Collection, type ContainerGroupIdentityRecord, type Store } from '../core/index.ts'
+import { withoutTrailing } from '../core/trim-end.ts'
 import { withEvent } from './container-run.ts'
 import type { ContainerEvent, ContainerGroupRecord } from './types.ts'
 
@@ -40,7 +41,7 @@ export function openGroupState(store: Store): GroupState {
   }
   return {
     get: (id) => groups.get(keyOf(id)),
-    list: (scope) => groups.values(`${keyOf(scope).replace(/\/+$/, '')}/`),
+    list: (scope) => groups.values(`${withoutTrailing(keyOf(scope), '/')}/`),
     put,
     change,
     addEvent(id, event, time) {

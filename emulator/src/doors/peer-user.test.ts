@@ -46,9 +46,21 @@ describe('the user at the other end of a connection over loopback', () => {
     writeFileSync(table, ['  sl  local_address', line(ours, theirs, 1000), line(theirs, ours, 65534)].join('\n'))
     try {
       expect(await peerUser(accepted, [table])).toBe(65534)
-      expect(await peerUser(accepted, [join(folder, 'absent')])).toBeUndefined()
+      expect(await peerUser(accepted, [join(folder, 'absent')])).toBe('unknown')
+      writeFileSync(table, ['  sl  local_address', line(ours, theirs, 1000)].join('\n'))
+      expect(await peerUser(accepted, [table])).toBe('gone')
     } finally {
       rmSync(folder, { recursive: true })
     }
+  })
+
+  // Such an entry has no file any more and is listed as root's, whoever closed it.
+  onLinux('is nobody any more when it has closed its end, having said all it had to', async () => {
+    await new Promise((resolve) => client.write('a whole request', resolve))
+    const ended = new Promise((resolve) => accepted.once('end', resolve))
+    client.destroy()
+    accepted.resume()
+    await ended
+    expect(await isOwnUser(accepted)).toBe(false)
   })
 })

@@ -1,3 +1,5 @@
+import { withoutTrailing } from '../core/trim-end.ts'
+
 /**
  * The resources (audiences) that this tenant issues tokens for: those of the services that Skerry emulates, in the
  * forms in which clients ask for them.
@@ -23,7 +25,7 @@ export const TOKEN_EXCHANGE = 'api://AzureADTokenExchange'
  * `https://management.azure.com/`, which ARM clients ask for, and the same without a slash are one resource.
  */
 export function audienceOf(resource: string): string | undefined {
-  const audience = resource.replace(/\/+$/, '').toLowerCase()
+  const audience = withoutTrailing(resource, '/').toLowerCase()
   if (audience === TOKEN_EXCHANGE.toLowerCase()) return TOKEN_EXCHANGE
   return RESOURCES.has(audience) ? audience : undefined
 }

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { createLocalJWKSet, decodeJwt, errors, type JSONWebKeySet, type JWTPayload, jwtVerify } from 'jose'
 import { type EmulatorContext, epochSeconds, remembered } from '../core/index.ts'
 import { jsonText } from '../core/json-text.ts'
+import { withoutTrailing } from '../core/trim-end.ts'
 
 /** The caller of a resource, as its access token says. */
 export interface Principal {
@@ -148,7 +149,7 @@ function readUnverified(token: string): JWTPayload {
   }
 }
 
-const spellings = (audience: string): string[] => [audience, audience.replace(/\/+$/, '')]
+const spellings = (audience: string): string[] => [audience, withoutTrailing(audience, '/')]
 
 /** What of a verified token depends on when and where it is shown. */
 function requireValidNow(payload: JWTPayload, audiences: readonly string[], now: number): void {

@@ -97,7 +97,7 @@ const NAME_WORDS: Readonly<Record<string, Operation>> = {
 const ADMINISTRATION = new Set(['securitydomain', 'backup', 'restore', 'prebackup', 'prerestore', 'ekm'])
 /** What a vault holds besides keys. */
 const OTHER_THAN_KEYS = new Set(['secrets', 'deletedsecrets', 'certificates', 'deletedcertificates', 'storage'])
-const ROLES = /^(.*?)\/+providers\/microsoft\.authorization\/(roleassignments|roledefinitions)(?:\/([^/]*))?\/?$/i
+const ROLES = /^(.*?)\/providers\/microsoft\.authorization\/(roleassignments|roledefinitions)(?:\/([^/]*))?\/?$/i
 
 /** Lines that were read before, the same again and again from a busy client. Longer ones are read each time. */
 const known = new Map<string, Target | TargetProblem>()

@@ -1,3 +1,4 @@
+import { withoutTrailing } from '../core/trim-end.ts'
 import type { RoleDefinition, RolePermission } from './role.ts'
 
 /** What somebody wants to do: on the management side (`action`) or inside a service (`dataAction`). */
@@ -78,5 +79,5 @@ export function scopeContains(scope: string, id: string): boolean {
 }
 
 function trimmed(id: string): string {
-  return id.replace(/\/+$/, '').toLowerCase()
+  return withoutTrailing(id, '/').toLowerCase()
 }

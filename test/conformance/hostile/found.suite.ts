@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { manualClock } from '../../../emulator/src/core/index.ts'
 import type { WireEndpoint } from '../../../emulator/src/emulator.ts'
+import { ensureApplication } from '../../../emulator/src/entra/index.ts'
+import { assertionForm, testCertificate } from '../../../emulator/src/entra/test-clients.ts'
 import {
   createVaultWorld,
   MANAGED_HSM,
@@ -218,6 +220,68 @@ describe('of a key', () => {
     const tags = Object.fromEntries(Array.from({ length: 10_000 }, (_, at) => [`t${at}`, 'v']))
     expect((await create({ kty: 'EC', tags })).status).toBe(400)
     expect((await create({ kty: 'EC', tags: { a: 'v'.repeat(2 ** 20) } })).status).toBe(400)
+  })
+})
+
+describe('a long text is looked through in the time that its length takes', () => {
+  let world: HostileWorld
+  beforeAll(async () => {
+    world = await createHostileWorld()
+  })
+  afterAll(() => world[Symbol.asyncDispose]())
+  const slashes = `https://vault.azure.net${'/'.repeat(2 ** 20)}x`
+  const client = '04b07795-8ddb-461a-bbee-02f9e1bf7b46'
+
+  it.each([
+    [
+      'resource of a client',
+      'oauth2/token',
+      { grant_type: 'client_credentials', client_secret: 'x', resource: slashes },
+    ],
+    [
+      'scope of a client',
+      'oauth2/v2.0/token',
+      { grant_type: 'client_credentials', client_secret: 'x', scope: `${slashes}/.default` },
+    ],
+    ['scope of a device', 'oauth2/v2.0/devicecode', { scope: `${slashes}/.default` }],
+    ['resource of a device', 'oauth2/devicecode', { resource: slashes }],
+    ['list of scopes of a device', 'oauth2/v2.0/devicecode', { scope: 'https://vault.azure.net/a '.repeat(40_000) }],
+  ])('%s', { timeout: 10_000 }, async (_, path, form) => {
+    const { tenantId, admin } = world.emulator.context.seed
+    const clientId = path.includes('devicecode') ? client : admin.clientId
+    const secret: Record<string, string> = path.includes('devicecode') ? {} : { client_secret: admin.clientSecret }
+    const answer = await world.send({
+      method: 'POST',
+      url: `https://login.microsoftonline.com/${tenantId}/${path}`,
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: new URLSearchParams({ client_id: clientId, ...(form as Record<string, string>), ...secret }).toString(),
+    })
+    expect(answer!.status).toBe(400)
+    expect(JSON.stringify(world.emulator.context.store.contents()).length).toBeLessThan(2 ** 20)
+  })
+
+  it('the path of a request', { timeout: 10_000 }, async () => {
+    const headers = await world.authorization('https://managedhsm.azure.net')
+    for (const path of ['/'.repeat(200_000), `/keys${'/'.repeat(200_000)}x`, `/${'providers/'.repeat(50_000)}`]) {
+      const answer = await world.send({ method: 'GET', url: `${MANAGED_HSM}${path}x?api-version=7.4`, headers })
+      expect([400, 404]).toContain(answer!.status)
+    }
+  })
+
+  it('the names of a certificate', { timeout: 10_000 }, async () => {
+    const { ctx } = createVaultWorld()
+    const { pem } = await testCertificate(ctx, 'client')
+    const { clientId } = ensureApplication(world.emulator.context, { displayName: 'long', certificates: [pem] })
+    const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+    const header = { alg: 'RS256', kid: `${'='.repeat(2 ** 20)}x` }
+    const assertion = `${part(header)}.${part({ iss: clientId, sub: clientId })}.AAAA`
+    const answer = await world.send({
+      method: 'POST',
+      url: `https://login.microsoftonline.com/${world.emulator.context.seed.tenantId}/oauth2/v2.0/token`,
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: new URLSearchParams(assertionForm(clientId, assertion)).toString(),
+    })
+    expect(answer!.status).toBe(401)
   })
 })
 

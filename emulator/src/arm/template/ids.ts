@@ -1,3 +1,4 @@
+import { withoutTrailing } from '../../core/trim-end.ts'
 import { fail, stringArg } from './functions.ts'
 import type { Value } from './value.ts'
 
@@ -48,7 +49,7 @@ function splitArguments(args: readonly Value[], name: string) {
 }
 
 function typeAndNames(type: string, names: readonly string[], name: string): string {
-  const [namespace, ...types] = type.replace(/\/+$/, '').split('/')
+  const [namespace, ...types] = withoutTrailing(type, '/').split('/')
   if (types.length !== names.length) {
     return fail(name, `the type '${type}' requires '${types.length}' resource name argument(s)`)
   }

@@ -1,3 +1,4 @@
+import { withoutTrailing } from '../../core/trim-end.ts'
 import { TemplateError } from './errors.ts'
 import { copyCount, evaluateDeep, evaluateText, type Scope } from './evaluate.ts'
 import { isArray, isObject, memberOf, type Value, type ValueObject } from './value.ts'
@@ -105,7 +106,7 @@ function instance(
   loop: string | undefined,
   parent: Parent | undefined,
 ): TemplateResource[] {
-  const type = prefixed(parent?.type, requiredText(resource, 'type', scope).replace(/\/+$/, ''))
+  const type = prefixed(parent?.type, withoutTrailing(requiredText(resource, 'type', scope), '/'))
   const name = prefixed(parent?.name, requiredText(resource, 'name', scope))
   const apiVersion = requiredText(resource, 'apiVersion', scope)
   const condition = evaluateDeep(memberOf(resource, 'condition') ?? true, scope)

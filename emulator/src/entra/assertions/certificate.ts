@@ -1,6 +1,7 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import { compactVerify } from 'jose'
 import type { EmulatorContext, ServicePrincipalRecord } from '../../core/index.ts'
+import { withoutTrailing } from '../../core/trim-end.ts'
 import { applicationMismatch, refusedKey, wrongRealm } from '../assertion-errors.ts'
 import { ENTRA_HOSTS } from '../hosts.ts'
 import { ASSERTION_ALGORITHMS, type Assertion, checkTimeRange } from './assertion.ts'
@@ -83,7 +84,7 @@ function broughtChain(x5c: unknown): X509Certificate[] {
 
 /** Clients write thumbprints in base64url (RFC 7515, 4.1.7), MSAL for Go in plain base64, and as `kid` in hexadecimal. */
 function isNameOf(der: Buffer, name: string): boolean {
-  const base64url = name.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
+  const base64url = withoutTrailing(name.replaceAll('+', '-').replaceAll('/', '_'), '=')
   return (['sha1', 'sha256'] as const).some(
     (hash) => thumbprint(der, hash, 'base64url') === base64url || thumbprint(der, hash, 'hex') === name.toLowerCase(),
   )

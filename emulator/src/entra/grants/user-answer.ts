@@ -10,6 +10,9 @@ import type { Granted } from './types.ts'
 
 const GRAPH = 'https://graph.microsoft.com'
 
+/** Characters: more than any client asks for, and little enough to be kept while a person signs in. */
+const LONGEST_SCOPE = 8_192
+
 export interface SignedIn {
   readonly user: UserRecord
   readonly client: AuthenticatedClient
@@ -27,8 +30,8 @@ export interface SignedIn {
 export function requestedScope({ version, form }: Pick<TokenForm, 'version' | 'form'>, fallback = ''): UserScope {
   const resource = version === 'v1' ? form.get('resource') : null
   const text = resource ? `${resource}/.default openid offline_access` : form.get('scope') || fallback
-  const scope = userScope(text)
-  if (scope === undefined) throw invalidUserScope(text)
+  const scope = text.length > LONGEST_SCOPE ? undefined : userScope(text)
+  if (scope === undefined) throw invalidUserScope(text.slice(0, LONGEST_SCOPE))
   return scope
 }
 
