@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { ProcessorFaults } from '../../emulator/src/core/index.ts'
-import { createTestContext } from '../../emulator/src/core/test-context.ts'
+import { createTestContext, TEST_CACHE_DIRECTORY } from '../../emulator/src/core/test-context.ts'
+import { createEmulator, type Emulator } from '../../emulator/src/emulator.ts'
 import { createProcessor, type ProcessorOptions } from '../../emulator/src/psp/index.ts'
 import { createRunner } from '../../emulator/src/run/index.ts'
 import { needDevice } from '../support/need-device.ts'
@@ -25,9 +26,9 @@ async function ask(
   return lines
 }
 
-beforeEach(needDevice)
-
 describe('a program in a guest', () => {
+  beforeEach(needDevice)
+
   it.each([
     ['Milan', 'version 3, TCB 04000000000018db'],
     ['Genoa', 'version 3, TCB 0a00000000001754'],
@@ -80,5 +81,34 @@ describe('a program in a guest', () => {
       'key: ERR_SNP_INVALID_KEY 39',
       'report: ok, version 3, TCB 04000000000018db',
     ])
+  })
+})
+
+describe('an emulator', () => {
+  const cacheDir = TEST_CACHE_DIRECTORY
+  const certification = (emulator: Emulator) =>
+    emulator.dispatcher.dispatch(
+      new Request('http://169.254.169.254/metadata/THIM/amd/certification', { headers: { Metadata: 'true' } }),
+      { door: 'process' },
+    )
+
+  it('has the processor and the faults that it was made with', async () => {
+    const processor = { thim: { at: 1, retryAfterSeconds: 1 } }
+    await using emulator = await createEmulator({
+      cacheDir,
+      processor: { product: 'Turin', tcb: { fmc: 3 } },
+      faults: { tamper: 'none', processor },
+    })
+    expect(emulator.psp.settings.name).toBe('Turin')
+    expect((await certification(emulator)).status).toBe(429)
+    expect(await (await certification(emulator)).json()).toMatchObject({ tcbm: '5100000004010103' })
+  })
+
+  it('says which option no processor can have', async () => {
+    const made = createEmulator({ cacheDir, processor: { product: 'Milan', tcb: { fmc: 3 } } })
+    await expect(made).rejects.toMatchObject({
+      code: 'ERR_PROCESSOR_OPTION',
+      message: 'tcb: Milan has no FMC component',
+    })
   })
 })
