@@ -3,7 +3,7 @@
  * both were asked for again; nothing was sent to an attestation service.
  */
 export class AttestationError extends Error {
-  readonly code: 'ERR_TCB_MISMATCH' | 'ERR_CERTIFICATES' | 'ERR_ATTESTATION_TOKEN'
+  readonly code: 'ERR_TCB_MISMATCH' | 'ERR_CERTIFICATES'
 
   constructor(code: AttestationError['code'], message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause })

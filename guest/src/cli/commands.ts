@@ -29,7 +29,7 @@ export async function runAttest(flags: {
   const runtimeData = flags.runtimeData === undefined ? Buffer.from('{}') : await readFile(flags.runtimeData)
   await withContext(async (context) => {
     const token = await attest(context, { maaEndpoint: flags.maa, runtimeData })
-    const claims = await verifyAttestationToken(token, { maaEndpoint: flags.maa })
+    const claims = await verifyAttestationToken(token, { authority: flags.maa, allowDebuggable: true })
     if (flags.toFile !== undefined) await writeSecret(flags.toFile, token)
     print(readable(claims))
   })

@@ -19,12 +19,20 @@ export class UpstreamError extends Error {
   readonly status?: number
   readonly upstreamCode?: string
   readonly upstreamMessage?: string
+  /** How long the service asks to be left alone, in milliseconds (RFC 9110, 10.2.3). */
+  readonly retryAfterMs?: number
 
   constructor(
     code: UpstreamError['code'],
     service: string,
     message: string,
-    details: { status?: number; upstreamCode?: string; upstreamMessage?: string; cause?: unknown } = {},
+    details: {
+      status?: number
+      upstreamCode?: string
+      upstreamMessage?: string
+      retryAfterMs?: number
+      cause?: unknown
+    } = {},
   ) {
     super(`${service}: ${message}`, details.cause === undefined ? undefined : { cause: details.cause })
     this.name = 'UpstreamError'
@@ -33,6 +41,7 @@ export class UpstreamError extends Error {
     if (details.status !== undefined) this.status = details.status
     if (details.upstreamCode !== undefined) this.upstreamCode = details.upstreamCode
     if (details.upstreamMessage !== undefined) this.upstreamMessage = details.upstreamMessage
+    if (details.retryAfterMs !== undefined) this.retryAfterMs = details.retryAfterMs
   }
 }
 
@@ -55,17 +64,31 @@ export async function requestJson(
   init: RequestInit,
   timeLimitMs = TIME_LIMIT_MS,
 ): Promise<unknown> {
+  const bytes = await requestBytes(fetch, service, url, init, timeLimitMs)
+  const value = parseJson(bytes.toString('utf8'))
+  if (value === undefined) throw new UpstreamError('ERR_UPSTREAM_BODY', service, 'the answer is not JSON')
+  return value
+}
+
+/**
+ * The same for an answer that is not JSON, such as a certificate.
+ * @throws UpstreamError
+ */
+export async function requestBytes(
+  fetch: Fetch,
+  service: string,
+  url: string,
+  init: RequestInit = {},
+  timeLimitMs = TIME_LIMIT_MS,
+): Promise<Buffer> {
   const response = await send(fetch, service, url, {
     ...init,
     redirect: 'error',
     signal: AbortSignal.timeout(timeLimitMs),
   })
-  const text = await readText(service, response)
-  if (!response.ok) throw statusError(service, response.status, text)
-  const value = parseJson(text)
-  if (value === undefined)
-    throw new UpstreamError('ERR_UPSTREAM_BODY', service, 'the answer is not JSON', { status: response.status })
-  return value
+  const bytes = await readBytes(service, response)
+  if (!response.ok) throw statusError(service, response, bytes.toString('utf8'))
+  return bytes
 }
 
 async function send(fetch: Fetch, service: string, url: string, init: RequestInit): Promise<Response> {
@@ -76,7 +99,7 @@ async function send(fetch: Fetch, service: string, url: string, init: RequestIni
   }
 }
 
-async function readText(service: string, response: Response): Promise<string> {
+async function readBytes(service: string, response: Response): Promise<Buffer> {
   const chunks: Uint8Array[] = []
   let length = 0
   try {
@@ -88,10 +111,12 @@ async function readText(service: string, response: Response): Promise<string> {
   } catch (cause) {
     throw new UpstreamError('ERR_UPSTREAM_BODY', service, reasonOf(cause), { status: response.status, cause })
   }
-  return Buffer.concat(chunks).toString('utf8')
+  return Buffer.concat(chunks)
 }
 
-function statusError(service: string, status: number, text: string): UpstreamError {
+function statusError(service: string, response: Response, text: string): UpstreamError {
+  const { status, headers } = response
+  const retryAfterMs = retryAfterOf(headers)
   const error = (parseJson(text) as { error?: unknown } | undefined)?.error
   const { code, message } =
     typeof error === 'object' && error !== null ? (error as { code?: unknown; message?: unknown }) : {}
@@ -103,7 +128,17 @@ function statusError(service: string, status: number, text: string): UpstreamErr
     status,
     ...(upstreamCode !== undefined && { upstreamCode }),
     ...(upstreamMessage !== undefined && { upstreamMessage }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
   })
+}
+
+/** Seconds, or a date: by the clock of whoever wrote it. */
+function retryAfterOf(headers: Headers): number | undefined {
+  const value = headers.get('retry-after')?.trim()
+  if (!value) return undefined
+  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000
+  const wait = Date.parse(value) - Date.parse(headers.get('date') ?? '')
+  return Number.isNaN(wait) ? undefined : Math.max(0, wait)
 }
 
 function parseJson(text: string): unknown {

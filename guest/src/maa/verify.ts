@@ -1,58 +1,171 @@
-import { AttestationError } from '../attest/errors.ts'
+import { createHash, timingSafeEqual } from 'node:crypto'
 import { type Clock, systemClock } from '../clock.ts'
-import { parseEndpoint } from '../http/endpoint.ts'
-import { type Fetch, globalFetch, reasonOf, requestJson } from '../http/upstream.ts'
+import { type Endpoint, InvalidArgumentError, parseEndpoint } from '../http/endpoint.ts'
+import type { Fetch } from '../http/upstream.ts'
+import { type AttestationClaims, isDebuggable, typedClaims } from './claims.ts'
+import { type RequiredClaims, requireClaims } from './required-claims.ts'
+import { createSigningKeys, type SigningKeys } from './signing-keys.ts'
+import { AttestationTokenError } from './token-error.ts'
+
+/** RFC 7518: what a provider's RSA key may sign with. Today it is RS256 alone. */
+const ALLOWED_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'] as const
+export type TokenAlgorithm = (typeof ALLOWED_ALGORITHMS)[number]
 
 export interface VerifyAttestationTokenOptions {
-  /** The provider that must have issued it. Keys come from there, never from where the token points. */
-  readonly maaEndpoint: string
+  /**
+   * Who must have issued it: host names or https URLs of attestation providers. Keys come from there, never from where
+   * the token points. A shared provider attests anybody: `claims` says whom to believe.
+   */
+  readonly authority: string | readonly string[]
+  /** What it must say. */
+  readonly claims?: RequiredClaims
+  /** The challenge that it must have been made for, as the claim has it (a number in decimal). */
+  readonly nonce?: string
+  /** The bytes that must have been attested: their SHA-256 is what the report carries. For SEV-SNP and SGX tokens. */
+  readonly runtimeData?: Uint8Array
+  /** Takes a token whose guest the host may debug. Default: such a token is refused. */
+  readonly allowDebuggable?: boolean
+  /** How long ago it may have been issued, in seconds. Default: until it expires (8 hours). */
+  readonly maxAgeSeconds?: number
+  /** Slack for clocks that differ, in seconds. Default 60. */
+  readonly clockToleranceSeconds?: number
+  /** Default RS256. */
+  readonly algorithms?: readonly TokenAlgorithm[]
+  /** Published keys kept between calls; default: kept by this module, or asked for anew when `fetch` or `clock` is brought. */
+  readonly keys?: SigningKeys
   readonly fetch?: Fetch
   readonly clock?: Clock
 }
 
-interface SigningKey {
-  readonly kid?: string
-  readonly x5c?: readonly string[]
-}
+const sharedKeys = createSigningKeys()
+
+/** Real tokens have some 5 KB; nothing longer is looked at. */
+const LONGEST_TOKEN = 256 * 1024
 
 /**
- * Verifies a token of Microsoft Azure Attestation: RS256 by a key of the provider's `/certs` (picked by `kid`, taken
- * from its certificate: the service publishes no modulus), issuer, expiry and not-before with a minute of slack.
- * @returns the claims
- * @throws AttestationError `ERR_ATTESTATION_TOKEN`; UpstreamError
+ * Verifies a token of Microsoft Azure Attestation: issuer, signature by a key that the issuer publishes, time, and what
+ * it says.
+ * @returns the claims, those that are known of their types
+ * @throws AttestationTokenError; UpstreamError when the authority's keys cannot be had; InvalidArgumentError
  */
 export async function verifyAttestationToken(
   token: string,
   options: VerifyAttestationTokenOptions,
-): Promise<Record<string, unknown>> {
-  const { fetch = globalFetch, clock = systemClock } = options
-  const endpoint = parseEndpoint('maa_endpoint', options.maaEndpoint)
-  const { importX509, jwtVerify } = await import('jose')
-  const set = (await requestJson(fetch, `MAA ${endpoint.host}`, `${endpoint.url}/certs`, {})) as {
-    keys?: readonly SigningKey[]
+): Promise<AttestationClaims> {
+  const { clock = systemClock, algorithms = ['RS256'] } = options
+  const authorities = readAuthorities(options.authority)
+  const wrong = algorithms.find((algorithm) => !ALLOWED_ALGORITHMS.includes(algorithm))
+  if (wrong !== undefined || algorithms.length === 0)
+    throw new InvalidArgumentError('algorithms', `must be some of ${ALLOWED_ALGORITHMS.join(', ')}`)
+  if (token.length > LONGEST_TOKEN) throw new AttestationTokenError('ERR_TOKEN_MALFORMED', 'it is too long')
+  const issuer = await issuerOf(token, authorities)
+  const keys = options.keys ?? (options.fetch || options.clock ? createSigningKeys(options) : sharedKeys)
+  const claims = typedClaims(await verifySignature(token, { issuer, keys, algorithms, clock, options }))
+  if (options.nonce !== undefined && !sameText(claims.nonce, options.nonce))
+    throw new AttestationTokenError('ERR_TOKEN_NONCE', 'it was not made for this challenge', { claim: 'nonce' })
+  if (options.runtimeData !== undefined) requireRuntimeData(claims, options.runtimeData)
+  if (options.allowDebuggable !== true && isDebuggable(claims))
+    throw new AttestationTokenError('ERR_TOKEN_DEBUGGABLE', 'what it attests may be debugged by its host')
+  requireClaims(claims, options.claims ?? {})
+  return claims
+}
+
+function readAuthorities(authority: string | readonly string[]): Endpoint[] {
+  const list = typeof authority === 'string' ? [authority] : authority
+  if (list.length === 0) throw new InvalidArgumentError('authority', 'must name an attestation provider')
+  return list.map((text) => parseEndpoint('authority', text))
+}
+
+/** The issuer only chooses among the authorities that were named; it is verified with the rest. */
+async function issuerOf(token: string, authorities: readonly Endpoint[]): Promise<Endpoint> {
+  const { decodeJwt } = await import('jose')
+  let iss: unknown
+  try {
+    iss = decodeJwt(token).iss
+  } catch (cause) {
+    throw new AttestationTokenError('ERR_TOKEN_MALFORMED', 'it is not a JWT in compact form', { cause })
   }
+  const issuer = authorities.find(({ url }) => url === iss)
+  if (issuer === undefined)
+    throw new AttestationTokenError(
+      'ERR_TOKEN_ISSUER',
+      `it was not issued by ${authorities.map(({ url }) => url).join(' or ')}`,
+      { claim: 'iss' },
+    )
+  return issuer
+}
+
+interface Verification {
+  readonly issuer: Endpoint
+  readonly keys: SigningKeys
+  readonly algorithms: readonly TokenAlgorithm[]
+  readonly clock: Clock
+  readonly options: VerifyAttestationTokenOptions
+}
+
+async function verifySignature(token: string, verification: Verification): Promise<Record<string, unknown>> {
+  const { issuer, keys, algorithms, clock, options } = verification
+  const { jwtVerify } = await import('jose')
   try {
     const { payload } = await jwtVerify(
       token,
-      async (header) => {
-        const certificate = set.keys?.find((key) => key.kid === header.kid && header.kid !== undefined)?.x5c?.[0]
-        if (certificate === undefined) throw new Error('its key is not among those that the provider publishes')
-        return await importX509(`-----BEGIN CERTIFICATE-----\n${certificate}\n-----END CERTIFICATE-----`, 'RS256')
+      async ({ kid }) => {
+        if (kid === undefined) throw new AttestationTokenError('ERR_TOKEN_KEY', 'its header names no key')
+        return await keys.keyOf(issuer, kid)
       },
       {
-        issuer: endpoint.url,
-        algorithms: ['RS256'],
+        issuer: issuer.url,
+        algorithms: [...algorithms],
         currentDate: new Date(clock.now()),
-        clockTolerance: 60,
+        clockTolerance: options.clockToleranceSeconds ?? 60,
         requiredClaims: ['exp'],
+        ...(options.maxAgeSeconds !== undefined && { maxTokenAge: options.maxAgeSeconds }),
       },
     )
     return payload
-  } catch (cause) {
-    throw new AttestationError(
-      'ERR_ATTESTATION_TOKEN',
-      `the attestation token does not verify: ${reasonOf(cause)}`,
-      cause,
-    )
+  } catch (error) {
+    throw tokenErrorOf(error)
   }
+}
+
+/** What the JOSE library found, in the words of this package. Errors of the keys pass as they are. */
+function tokenErrorOf(error: unknown): unknown {
+  const { code, claim, reason } = error as { code?: unknown; claim?: string; reason?: string }
+  const refuse = (as: AttestationTokenError['code'], message: string, named?: string) =>
+    new AttestationTokenError(as, message, { cause: error, ...(named !== undefined && { claim: named }) })
+  switch (code) {
+    case 'ERR_JWT_EXPIRED':
+      return claim === 'iat'
+        ? refuse('ERR_TOKEN_TOO_OLD', 'it was issued too long ago', 'iat')
+        : refuse('ERR_TOKEN_EXPIRED', 'it has expired', 'exp')
+    case 'ERR_JWT_CLAIM_VALIDATION_FAILED':
+      if (claim === 'nbf' || (claim === 'iat' && reason === 'check_failed'))
+        return refuse('ERR_TOKEN_NOT_YET_VALID', 'it is not valid yet', claim)
+      return refuse('ERR_TOKEN_CLAIM', `the claim ${claim} is missing or invalid`, claim)
+    case 'ERR_JOSE_ALG_NOT_ALLOWED':
+    case 'ERR_JOSE_NOT_SUPPORTED':
+      return refuse('ERR_TOKEN_ALGORITHM', 'it is signed with an algorithm that is not allowed')
+    case 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED':
+      return refuse('ERR_TOKEN_SIGNATURE', 'its signature does not verify')
+    case 'ERR_JWS_INVALID':
+    case 'ERR_JWT_INVALID':
+      return refuse('ERR_TOKEN_MALFORMED', 'it is not a JWT as the service makes them')
+    default:
+      return error
+  }
+}
+
+/** Report data is the SHA-256 of the runtime data with zeros behind it. */
+function requireRuntimeData(claims: AttestationClaims, runtimeData: Uint8Array): void {
+  const name = ['x-ms-sevsnpvm-reportdata', 'x-ms-sgx-report-data'].find((claim) => claims[claim] !== undefined)
+  const wanted = createHash('sha256').update(runtimeData).digest('hex').padEnd(128, '0')
+  if (name === undefined || !sameText(claims[name], wanted))
+    throw new AttestationTokenError('ERR_TOKEN_RUNTIME_DATA', 'it attests other data than was expected', {
+      ...(name !== undefined && { claim: name }),
+    })
+}
+
+function sameText(found: unknown, wanted: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest()
+  return typeof found === 'string' && timingSafeEqual(digest(found), digest(wanted))
 }
