@@ -18,7 +18,15 @@ world.use(createMaaService(world.ctx, { psp: createProcessor(world.ctx), sgx }))
 
 const client = new AttestationClient(PROVIDER, {
   httpClient: sdkHttpClient((request) => world.fetch(request)),
-  validationOptions: { validateIssuer: true, expectedIssuer: PROVIDER },
+  // What is given replaces the client's own options: without validateToken nothing is verified.
+  validationOptions: {
+    validateToken: true,
+    validateExpirationTime: true,
+    validateNotBeforeTime: true,
+    validateIssuer: true,
+    expectedIssuer: PROVIDER,
+    timeValidationSlack: 1,
+  },
 })
 
 const RUNTIME = encodeUtf8('{"jwk":{"kty":"EC"}}')

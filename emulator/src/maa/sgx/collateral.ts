@@ -8,6 +8,8 @@ import { requireText } from './fields.ts'
 export interface SgxCollateral {
   /** DER, signed by the root. */
   readonly rootCaCrl: Uint8Array
+  /** PEM: the issuer of the PCK certificate, root. */
+  readonly pckCrlIssuerChain: string
   /** DER, signed by the issuer of the PCK certificate. */
   readonly pckCrl: Uint8Array
   /** PEM, leaf first. */
@@ -28,6 +30,7 @@ export interface SgxCollateral {
 export type SgxCollateralDocument = Readonly<
   Record<
     | 'root_ca_crl'
+    | 'pck_crl_issuer_chain'
     | 'pck_crl'
     | 'tcb_info_issuer_chain'
     | 'tcb_info'
@@ -42,6 +45,7 @@ export type SgxCollateralDocument = Readonly<
 export function collateralDocument(collateral: SgxCollateral): SgxCollateralDocument {
   return {
     root_ca_crl: encodeHex(collateral.rootCaCrl),
+    pck_crl_issuer_chain: collateral.pckCrlIssuerChain,
     pck_crl: encodeHex(collateral.pckCrl),
     tcb_info_issuer_chain: collateral.tcbInfoIssuerChain,
     tcb_info: collateral.tcbInfo,
@@ -57,6 +61,7 @@ export function readCollateralDocument(document: Readonly<Record<string, unknown
   const text = (name: keyof SgxCollateralDocument) => requireText(document, name)
   return {
     rootCaCrl: decodeHex(text('root_ca_crl')),
+    pckCrlIssuerChain: text('pck_crl_issuer_chain'),
     pckCrl: decodeHex(text('pck_crl')),
     tcbInfoIssuerChain: text('tcb_info_issuer_chain'),
     tcbInfo: text('tcb_info'),

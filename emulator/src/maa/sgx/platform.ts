@@ -90,6 +90,7 @@ export function createSgxPlatform(ctx: EmulatorContext): SgxPlatform {
     const qeIdentity = qeIdentityText({ baseline, ...times })
     return {
       rootCaCrl: new Uint8Array(buildSgxCrl('root', root, times)),
+      pckCrlIssuerChain: derToPem(issued.ca) + derToPem(issued.root),
       pckCrl: new Uint8Array(buildSgxCrl('processorCa', ca, { ...times, revoked })),
       tcbInfoIssuerChain: chain,
       tcbInfo,
