@@ -38,7 +38,15 @@ import { type GivenSettings, seedOf, settingsOf } from './seed/merge.ts'
 import { type RunningServices, startServices } from './services.ts'
 import { firstStart, givenSeed, initialState } from './start.ts'
 import { createGate } from './state/gate.ts'
-import { ClockInUseError, type OpenState, openState, StateBusyError, type StateDocument } from './state/index.ts'
+import {
+  ClockInUseError,
+  ClockRangeError,
+  type OpenState,
+  openState,
+  StateBusyError,
+  type StateDocument,
+} from './state/index.ts'
+import { LONGEST_OFFSET_MS } from './state/limits.ts'
 
 export interface EmulatorOptions {
   /** Where state, keys and journal are kept; absent: in memory, gone with the emulator. */
@@ -111,7 +119,7 @@ export interface Emulator extends AsyncDisposable {
    * Moves the clock forward: tokens, soft-delete windows, expiry and rotation with it. In a data directory the instance
    * stays ahead by so much after a restart. Clients and TLS certificates stay with the machine's time.
    * @param ms not negative
-   * @throws ClockInUseError while programs of others run on this time, unless forced
+   * @throws ClockInUseError while programs of others run on this time, unless forced; ClockRangeError beyond a century
    */
   advance(ms: number, options?: { readonly force?: boolean }): Promise<void>
   /** The whole state as one document of JSON. It holds every private key. */
@@ -229,6 +237,7 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
   async function advance(ms: number, { force = false } = {}): Promise<void> {
     const depend = running.dependents()
     if (depend.length > 0 && !force) throw new ClockInUseError(depend)
+    if (kept!.offsetMs() + ms > LONGEST_OFFSET_MS) throw new ClockRangeError()
     await kept!.advance(ms)
     noteAdvance(journal, ms)
   }

@@ -52,7 +52,7 @@ export interface ClockAnswer {
 
 /** What is answered with 409, and with 400. The code says which. */
 const CONFLICTS: ReadonlySet<unknown> = new Set(['ERR_CLOCK_IN_USE', 'ERR_STATE_BUSY'])
-const MISTAKES: ReadonlySet<unknown> = new Set(['ERR_STATE', 'ERR_DIRECTORY'])
+const MISTAKES: ReadonlySet<unknown> = new Set(['ERR_STATE', 'ERR_DIRECTORY', 'ERR_CLOCK_RANGE'])
 
 export function instanceRoutes(context: EmulatorContext, instance: InstanceControl): Hono {
   const { clock } = context

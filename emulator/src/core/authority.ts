@@ -8,6 +8,7 @@ import {
 } from 'node:crypto'
 import { isIP } from 'node:net'
 import type { CertificateAuthority, KeyCache, Random } from './context.ts'
+import { remembered } from './document-cache.ts'
 import type { Issuer, LeafRequest } from './mint.ts'
 import type { PrivateFiles } from './private-files.ts'
 import { hostMatches } from './service.ts'
@@ -19,6 +20,9 @@ const LIFETIME_MS = 30 * DAY_MS
 const RENEW_BEFORE_MS = 5 * DAY_MS
 /** Clocks of clients differ: what is issued has been valid for an hour. */
 const BACKDATED_MS = 3_600_000
+
+/** Leaves in hand; all of them are in files. */
+const MOST_LEAVES = 1024
 
 const ORGANIZATION = 'Skerry emulator, not Microsoft Azure'
 
@@ -96,13 +100,12 @@ export async function openAuthority(options: AuthorityOptions): Promise<Certific
   /** A leaf (and whatever PEM comes with it), made once for this root and kept. */
   const leaf = (name: string, make: () => Promise<string>) => {
     const file = `${name}-${generation}.pem`
-    const known = leaves.get(file)
-    if (known !== undefined) return known
-    const started = (async () =>
-      (await options.files.read(file)) ?? (await options.files.writeOnce(file, await make())))()
-    leaves.set(file, started)
-    started.catch(() => leaves.delete(file))
-    return started
+    return remembered(leaves, file, MOST_LEAVES, () => {
+      const started = (async () =>
+        (await options.files.read(file)) ?? (await options.files.writeOnce(file, await make())))()
+      started.catch(() => leaves.delete(file))
+      return started
+    })
   }
   const sign = async (request: Pick<LeafRequest, 'publicKey' | 'hostnames'>) => {
     const { mintLeaf } = await import('./mint.ts')
@@ -139,12 +142,10 @@ export async function openAuthority(options: AuthorityOptions): Promise<Certific
       const pem = await leaf(`jws-${digest(`${hosts.join()} ${markOf(privateKey)}`)}`, () =>
         sign({ publicKey: createPublicKey(privateKey), hostnames: hosts }),
       )
-      const signer = signers.get(pem) ?? {
+      return remembered(signers, pem, MOST_LEAVES, () => ({
         privateKey,
         chain: [new X509Certificate(pem).raw, intermediate.raw, root.raw],
-      }
-      signers.set(pem, signer)
-      return signer
+      }))
     },
   }
 }

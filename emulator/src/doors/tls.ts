@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
-import type { CertificateAuthority } from '../core/index.ts'
+import { type CertificateAuthority, remembered } from '../core/index.ts'
 
 /** Ends TLS with the emulator's own certificates: the name that the client sends (SNI) chooses which. */
 export interface TlsEnd {
@@ -11,17 +11,19 @@ export interface TlsEnd {
   accept(socket: Duplex, fallbackName: string, ready: (socket: TLSSocket) => void): void
 }
 
+/** Clients name whatever vault they like: the names of many are made anew, those in use are kept. */
+const MOST_CONTEXTS = 256
+
 export function createTlsEnd(authority: CertificateAuthority): TlsEnd {
   // One context for each name: session tickets belong to a context, so that a client that comes back resumes.
   const contexts = new Map<string, Promise<SecureContext>>()
   const contextFor = (hostname: string) => {
     const name = hostname.toLowerCase()
-    const known = contexts.get(name)
-    if (known !== undefined) return known
-    const started = authority.tlsFor(name).then((pair) => createSecureContext({ ...pair, minVersion: 'TLSv1.2' }))
-    contexts.set(name, started)
-    started.catch(() => contexts.delete(name))
-    return started
+    return remembered(contexts, name, MOST_CONTEXTS, () => {
+      const started = authority.tlsFor(name).then((pair) => createSecureContext({ ...pair, minVersion: 'TLSv1.2' }))
+      started.catch(() => contexts.delete(name))
+      return started
+    })
   }
   return {
     accept(socket, fallbackName, ready) {

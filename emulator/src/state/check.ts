@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import { firstIssue, pointerOf } from '../core/json-pointer.ts'
 import { STATE_FORMAT, STATE_VERSION, type StateDocument } from './document.ts'
 import { StateError } from './error.ts'
-import { LARGEST_FILE, LONGEST_KEY, MOST_COLLECTIONS, MOST_DOCUMENTS, MOST_FILES } from './limits.ts'
+import { LARGEST_FILE, LONGEST_KEY, LONGEST_OFFSET_MS, MOST_COLLECTIONS, MOST_DOCUMENTS, MOST_FILES } from './limits.ts'
 import { DOCUMENT_SHAPES } from './shapes.ts'
 
 const guid = v.pipe(v.string('a GUID'), v.uuid('a GUID'))
@@ -11,8 +11,6 @@ const time = v.pipe(
   v.string('an ISO 8601 time'),
   v.check((text) => !Number.isNaN(Date.parse(text)), 'an ISO 8601 time'),
 )
-/** Beyond the range of a date (ECMA-262, 21.4.1.1) nothing here could say what time it is. */
-const LONGEST_OFFSET_MS = 100 * 366 * 86_400_000
 
 const header = v.looseObject({
   format: v.literal(STATE_FORMAT, `${JSON.stringify(STATE_FORMAT)}: this is no state of Skerry's`),

@@ -30,3 +30,11 @@ export class ClockInUseError extends Error {
     super(`these run on the present time, and their own clocks would not move: ${dependents.join(', ')}`)
   }
 }
+
+/** Thrown when the clock is to be moved further than an instance can be ahead. */
+export class ClockRangeError extends Error {
+  readonly code = 'ERR_CLOCK_RANGE'
+  constructor() {
+    super('the clock of an instance may be at most a hundred years ahead')
+  }
+}

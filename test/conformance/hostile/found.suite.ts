@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { manualClock } from '../../../emulator/src/core/index.ts'
-import type { WireEndpoint } from '../../../emulator/src/emulator.ts'
+import { TEST_CACHE_DIRECTORY } from '../../../emulator/src/core/test-context.ts'
+import { createEmulator, type WireEndpoint } from '../../../emulator/src/emulator.ts'
 import { ensureApplication } from '../../../emulator/src/entra/index.ts'
 import { assertionForm, testCertificate } from '../../../emulator/src/entra/test-clients.ts'
 import {
@@ -282,6 +283,28 @@ describe('a long text is looked through in the time that its length takes', () =
       body: new URLSearchParams(assertionForm(clientId, assertion)).toString(),
     })
     expect(answer!.status).toBe(401)
+  })
+})
+
+describe('a clock', () => {
+  it('is not moved to where no state could follow, and goes on', async () => {
+    await using emulator = await createEmulator({ cacheDir: TEST_CACHE_DIRECTORY })
+    await using endpoint = await emulator.listen()
+    const advance = (by: string) =>
+      fetch(`${endpoint.url}/.skerry/clock`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${emulator.credential.controlToken}` },
+        body: JSON.stringify({ advance: by }),
+      })
+    expect((await advance('P99Y')).status).toBe(200)
+    const refused = await advance('P2Y')
+    expect([refused.status, ((await refused.json()) as { error: { code: string } }).error.code]).toEqual([
+      400,
+      'ERR_CLOCK_RANGE',
+    ])
+    expect((await advance('1d')).status).toBe(200)
+    const state = await emulator.exportState()
+    await emulator.importState(state)
   })
 })
 
