@@ -23,6 +23,26 @@ struct State {
   unsigned user = 0;
 };
 
+/** Whether the text holds a JSON object to its end: runtimes differ in when they close the connection. */
+bool IsWhole(const std::string& text) {
+  int depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); i++) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') i++;
+      else if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{') {
+      depth++;
+    } else if (c == '}' && --depth == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
 void CallJavaScript(Napi::Env env, Napi::Function callback, State* state) {
   std::unique_ptr<State> owned(state);
   if (env == nullptr || callback.IsEmpty()) return CloseAll(&owned->descriptors);
@@ -99,8 +119,9 @@ void Agent::Accept() {
 bool Agent::Take(Runtime* runtime) {
   const ssize_t size = ReceiveMessage(runtime->socket, &runtime->text, &runtime->descriptors);
   if (size < 0) return errno == EINTR || errno == EAGAIN;
-  if (size > 0) return runtime->text.size() <= kLongestState;
-  // The runtime has said all and closed its end.
+  if (size > 0 && !IsWhole(runtime->text)) return runtime->text.size() <= kLongestState;
+  // One that only looked whether somebody listens.
+  if (runtime->text.empty()) return false;
   auto state = std::make_unique<State>(State{std::move(runtime->text), std::move(runtime->descriptors), runtime->user});
   runtime->descriptors.clear();
   State* given = state.release();

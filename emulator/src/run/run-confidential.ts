@@ -1,8 +1,7 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { SECURITY_CONTEXT_DIR_VARIABLE } from '@skerry/guest/wire'
 import type { VirtualGuest } from '../psp/types.ts'
-import { makeStateFolder } from './state-folder.ts'
+import { writeSecurityContext } from './security-context.ts'
+import { makeStateFolder, removeStateFolder } from './state-folder.ts'
 import type {
   ConfidentialRunner,
   DeviceGeneration,
@@ -42,11 +41,7 @@ export async function runConfidential(options: RunConfidentialOptions): Promise<
   const folder = makeStateFolder()
   let network: GroupNetwork | undefined
   try {
-    const securityContextDir = join(folder, `security-context-${process.pid}`)
-    mkdirSync(securityContextDir, { mode: 0o755 })
-    for (const [name, content] of Object.entries(securityContext)) {
-      if (content !== '') writeFileSync(join(securityContextDir, name), content, { mode: 0o644 })
-    }
+    const securityContextDir = writeSecurityContext(folder, securityContext)
     if (wanted !== undefined) {
       network = await runner.createNetwork(wanted)
       network.setHostNames(wanted.hostNames)
@@ -67,6 +62,6 @@ export async function runConfidential(options: RunConfidentialOptions): Promise<
     return await started.exit
   } finally {
     await network?.[Symbol.asyncDispose]()
-    rmSync(folder, { recursive: true, force: true })
+    removeStateFolder(folder)
   }
 }

@@ -17,6 +17,10 @@ export function makeStateFolder(parent = tmpdir(), kind = 'run'): string {
   return mkdtempSync(join(parent, `${prefix}${process.pid}-`))
 }
 
+export function removeStateFolder(folder: string): void {
+  rmSync(folder, { recursive: true, force: true })
+}
+
 function removeOurs(folder: string): void {
   try {
     rmSync(folder, { recursive: true, force: true })

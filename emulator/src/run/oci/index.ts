@@ -1,0 +1,2 @@
+export { type RunRuntimeOptions, runRuntime } from './run-runtime.ts'
+export { type ServeContainersOptions, serveContainers } from './serve-containers.ts'
