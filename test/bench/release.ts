@@ -22,7 +22,7 @@ import {
 export const MAA = 'sharedweu.weu.attest.azure.net'
 const VAULT = 'bench.vault.azure.net'
 const KEY = 'bench-key'
-const POLICY = encodeUtf8('package policy\n')
+export const POLICY = encodeUtf8('package policy\n')
 
 /** Wrapping keys made before the clock runs; used in turn. */
 const STOCK = 8

@@ -1,0 +1,233 @@
+import { createHash } from 'node:crypto'
+import { readdirSync } from 'node:fs'
+import { type Sidecar, startSidecar, trustStoreOf } from '@skerry/guest'
+import { encodeBase64 } from '@skerry/guest/wire'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { TEST_CACHE_DIRECTORY } from '../../emulator/src/core/test-context.ts'
+import { createEmulator, type Emulator, manualClock, systemClock } from '../../emulator/src/index.ts'
+import { deviceOf, POLICY } from '../bench/release.ts'
+
+/*
+ * An hour of a sidecar's life in virtual time. Each minute its clients ask for everything once; by plan the host's
+ * certificates fail, the firmware is updated, the attestation service fails and renews its keys, the guest's clock leaves
+ * the validity of the vault's certificate, and somebody answers with an old release. It is never started again.
+ */
+
+const MAA = 'sharedweu.weu.attest.azure.net'
+const VAULT = 'hour.vault.azure.net'
+const MINUTE = 60_000
+const DAY = 24 * 60 * MINUTE
+
+type Answers = Readonly<Record<'raw' | 'combined' | 'maa' | 'release' | 'closed', { status: number; body: Body }>>
+type Body = Readonly<Record<string, string>>
+
+let emulator: Emulator
+let sidecar: Sidecar
+const clock = manualClock(systemClock().now())
+const lines: string[] = []
+/** What is between the guest and Azure, by host name: answers in the place of the service. */
+const between = new Map<string, (request: Request) => Response | undefined>()
+const said: string[] = []
+let skew = 0
+let recorded = ''
+
+const fetchThroughFaults = async (input: string, init?: RequestInit) => {
+  const request = new Request(input, init)
+  const instead = between.get(new URL(input).hostname)?.(request.clone())
+  if (instead !== undefined) return instead
+  const answer = await emulator.dispatcher.dispatch(request, { door: 'process' })
+  if (input.includes('/release?') && answer.ok) recorded = await answer.clone().text()
+  return answer
+}
+
+beforeAll(async () => {
+  const hostData = createHash('sha256').update(POLICY).digest('hex')
+  const policyFor = (equals: string) => ({
+    version: '1.0.0',
+    anyOf: [{ authority: `https://${MAA}`, allOf: [{ claim: 'x-ms-sevsnpvm-hostdata', equals }] }],
+  })
+  const key = (name: string, equals: string) =>
+    ({
+      name,
+      vault: 'hour',
+      kty: 'RSA-HSM',
+      keySize: 2048,
+      exportable: true,
+      releasePolicy: policyFor(equals),
+    }) as const
+  emulator = await createEmulator({
+    clock,
+    cacheDir: TEST_CACHE_DIRECTORY,
+    settings: { attestation: { signingKeyLifetime: 'PT20M' } },
+    seedDocument: {
+      managedIdentities: [{ name: 'hour', resourceGroup: 'hour' }],
+      vaults: [{ name: 'hour', resourceGroup: 'hour' }],
+      roleAssignments: [{ principal: 'hour', role: 'Key Vault Crypto Service Release User', scope: 'vaults/hour' }],
+      keys: [key('open', hostData), key('closed', '00'.repeat(32))],
+    },
+  })
+  sidecar = await startSidecar({
+    port: 0,
+    device: deviceOf(emulator),
+    securityContext: {
+      source: 'an hour',
+      certification: await emulator.psp.thim(),
+      referenceInfoBase64: encodeBase64(await emulator.psp.uvm.endorsement()),
+    },
+    credential: { getToken: async (scope) => ({ token: await identityToken(scope.replace('/.default', '')) }) },
+    trust: trustStoreOf([emulator.context.authority.rootPem]),
+    fetch: fetchThroughFaults,
+    clock: {
+      now: () => clock.now() + skew,
+      sleep: async (ms, signal) => {
+        signal?.throwIfAborted()
+        await clock.advance(ms)
+      },
+    },
+    write: (line) => lines.push(line),
+  })
+})
+afterAll(async () => {
+  await sidecar?.stop()
+  await emulator?.[Symbol.asyncDispose]()
+})
+
+async function identityToken(resource: string): Promise<string> {
+  const url = `http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${resource}`
+  const answer = await fetchThroughFaults(url, { headers: { Metadata: 'true' } })
+  return ((await answer.json()) as { access_token: string }).access_token
+}
+
+async function ask(path: string, body: object): Promise<{ status: number; body: Body }> {
+  const answer = await fetch(`http://localhost:${sidecar.port}${path}`, { method: 'POST', body: JSON.stringify(body) })
+  const text = await answer.text()
+  said.push(text)
+  return { status: answer.status, body: JSON.parse(text) as Body }
+}
+
+async function askForEverything(): Promise<Answers> {
+  const runtime_data = Buffer.from('{}').toString('base64')
+  const release = (kid: string) => ask('/key/release', { maa_endpoint: MAA, akv_endpoint: VAULT, kid })
+  const [raw, combined, maa, open, closed] = [
+    await ask('/attest/raw', { runtime_data }),
+    await ask('/attest/combined', { runtime_data }),
+    await ask('/attest/maa', { maa_endpoint: MAA, runtime_data }),
+    await release('open'),
+    await release('closed'),
+  ]
+  return { raw, combined, maa, release: open, closed }
+}
+
+interface Event {
+  readonly begin: () => void
+  readonly end: () => void
+  /** From this minute on, and until before that one. */
+  readonly from: number
+  readonly until: number
+  readonly combined: 200 | 500
+  readonly maa: 200 | 403
+  /** Of the release that is meant to succeed. */
+  readonly reason: RegExp
+}
+
+const thimFails = { thim: { at: 1, count: 1_000_000, status: 503 } } as const
+const PLAN: readonly Event[] = [
+  {
+    from: 5,
+    until: 10,
+    begin: () => {
+      emulator.psp.rollTcb()
+      emulator.psp.setFaults(thimFails)
+    },
+    end: () => emulator.psp.setFaults({}),
+    combined: 500,
+    maa: 403,
+    reason: /503/,
+  },
+  {
+    from: 15,
+    until: 18,
+    begin: () => void between.set(MAA, () => new Response('{"error":{"code":"Busy"}}', { status: 503 })),
+    end: () => void between.delete(MAA),
+    combined: 200,
+    maa: 403,
+    reason: /MAA .*503/,
+  },
+  {
+    from: 18,
+    until: 20,
+    begin: () => void between.set(MAA, () => new Response('<html>', { headers: { 'content-type': 'text/html' } })),
+    end: () => void between.delete(MAA),
+    combined: 200,
+    maa: 403,
+    reason: /MAA .*not JSON/,
+  },
+  {
+    from: 25,
+    until: 30,
+    begin: () => {
+      skew = 400 * DAY
+    },
+    end: () => {
+      skew = 0
+    },
+    combined: 200,
+    maa: 200,
+    reason: /certificate/,
+  },
+  {
+    from: 35,
+    until: 40,
+    begin: () => {
+      const old = recorded
+      between.set(VAULT, () => new Response(old, { headers: { 'content-type': 'application/json' } }))
+    },
+    end: () => void between.delete(VAULT),
+    combined: 200,
+    maa: 200,
+    reason: /does not belong to this request/,
+  },
+  {
+    from: 45,
+    until: 50,
+    begin: () => void emulator.psp.rollTcb(undefined, { certificates: 'missing' }),
+    end: () => void emulator.psp.rollTcb(undefined, { certificates: 'fresh' }),
+    combined: 500,
+    maa: 403,
+    reason: /TCB|certificate/i,
+  },
+]
+
+describe('an hour of a sidecar', () => {
+  it('releases what it may and nothing else, recovers from each failure by itself, and leaks nothing', async () => {
+    const keys = new Set<string>()
+    const before = await warm()
+    for (let minute = 0; minute < 60; minute += 1) {
+      for (const event of PLAN) if (event.until === minute) event.end()
+      for (const event of PLAN) if (event.from === minute) event.begin()
+      const event = PLAN.find(({ from, until }) => from <= minute && minute < until)
+      const { raw, combined, maa, release, closed } = await askForEverything()
+      const seen = { minute, raw: raw.status, combined: combined.status, maa: maa.status, release: release.status }
+      const expected = { minute, raw: 200, combined: event?.combined ?? 200, maa: event?.maa ?? 200 }
+      expect(seen).toEqual({ ...expected, release: event === undefined ? 200 : 403 })
+      if (event !== undefined) expect(release.body).toEqual({ error: expect.stringMatching(event.reason) })
+      else keys.add(release.body.key!)
+      expect([closed.status, Object.keys(closed.body)]).toEqual([403, ['error']])
+      await clock.advance(MINUTE)
+    }
+
+    // One key, the same each time.
+    expect(keys.size).toBe(1)
+    const { d, p } = JSON.parse([...keys][0]!) as Record<string, string>
+    expect(await warm()).toBeLessThanOrEqual(before + 2)
+    const errors = said.filter((text) => text.startsWith('{"error"')).join()
+    for (const secret of [d!, p!, 'eyJ']) expect(lines.join('\n') + errors).not.toContain(secret)
+  }, 180_000)
+})
+
+/** Open descriptors, once everything of a request is let go. */
+async function warm(): Promise<number> {
+  await askForEverything()
+  await new Promise(setImmediate)
+  return readdirSync('/proc/self/fd').length
+}
