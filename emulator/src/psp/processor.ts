@@ -29,19 +29,26 @@ const THIM_CACHE_SECONDS = 86_400
  * @throws ProcessorOptionError
  */
 export function createProcessor(ctx: EmulatorContext, options: ProcessorOptions = {}): VirtualProcessor {
+  const settings = hostSettings(options)
   const plan = createFaultPlan(ctx.faults)
   const uvm = createEndorser(ctx)
   const machine = new Map<SnpProduct, VirtualProcessor>()
   const of = (product: SnpProduct): VirtualProcessor => {
     const known = machine.get(product)
     if (known !== undefined) return known
-    const made = createHost(ctx, { settings: hostSettings({ product }), plan, uvm, of, siblings, used })
+    const made = createHost(ctx, {
+      settings: hostSettings({ product, cspId: settings.cspId }),
+      plan,
+      uvm,
+      of,
+      siblings,
+      used,
+    })
     machine.set(product, made)
     return made
   }
   const siblings = () => [...machine.values()]
   const used = new Set<SnpProduct>()
-  const settings = hostSettings(options)
   const own = createHost(ctx, { settings, plan, uvm, of, siblings, used })
   machine.set(settings.product, own)
   used.add(settings.product)
