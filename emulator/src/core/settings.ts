@@ -26,7 +26,8 @@ export interface Settings {
 export interface AttestationSettings {
   /**
    * `emulator`: this instance's virtual processors and their endorser. `amd`: processors under AMD's own root keys, and
-   * nothing of the emulator, so that evidence of production hosts verifies and none that was made here. `both`.
+   * nothing of the emulator, so that evidence of production hosts verifies and none that was made here. `both`. For SGX it
+   * is Intel's root key in AMD's place, without collateral: TCB and revocation of real platforms are not evaluated.
    */
   readonly trust: 'emulator' | 'amd' | 'both'
   /** Endorsers of images beside the emulator's own. */

@@ -12,7 +12,7 @@ import { namesIssuer, type ParsedCertificate, readCertificate } from '../evidenc
 import { allMet, type Check, check, malformed } from '../evidence/check.ts'
 import type { SgxCollateral } from './collateral.ts'
 import { SGX_NAMES } from './intel-profile.ts'
-import { checkDates, checkSignature } from './pck-chain.ts'
+import { checkDates, checkSignature, isP256 } from './pck-chain.ts'
 import { checkRevocation } from './revocation.ts'
 import {
   decodeQeIdentity,
@@ -92,7 +92,7 @@ function signed<T extends Dated>(
   if (signer !== undefined) {
     const wanted = `signed by ${SGX_NAMES.tcbSigning}`
     const key = { key: signer.publicKey, dsaEncoding: 'ieee-p1363' } as const
-    const met = verify('sha256', encodeUtf8(text), key, by.signature)
+    const met = isP256(signer) && verify('sha256', encodeUtf8(text), key, by.signature)
     checks.push(check(`${name}.signature`, wanted, met ? wanted : 'a signature that does not verify', met, HINT))
   }
   let document: T
