@@ -1,11 +1,12 @@
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
+import { benchAttestation } from './attestation.ts'
 import { benchKeys } from './keys.ts'
 import { benchRelease } from './release-section.ts'
 import { benchStart } from './start-section.ts'
 import { benchVault } from './vault.ts'
 
-// npm run bench [-- [--quick] [vault] [keys] [release] [start]]: what the emulator costs, beside what it cannot cost less
+// npm run bench [-- [--quick] [vault] [keys] [attestation] [release] [start]]: what the emulator costs, beside what it cannot cost less
 // than. It says numbers and judges none. --quick takes fewer samples, to see that all of it runs.
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: 'boolean' } } })
@@ -15,6 +16,7 @@ const say = (line = '') => process.stdout.write(`${line}\n`)
 const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
   vault: () => benchVault({ say, count: quick ? 300 : 6000 }),
   keys: () => benchKeys({ say, steps: quick ? [100, 300] : [1000, 10_000] }),
+  attestation: () => benchAttestation({ say, count: quick ? 300 : 6000 }),
   release: () => benchRelease({ say, count: quick ? 40 : 400 }),
   start: () => benchStart({ say, count: quick ? 1 : 5 }),
 }

@@ -17,11 +17,12 @@ export interface ParsedCertificate {
 
 /**
  * Node's X509Certificate, when given bytes, looks for a PEM block in them before it reads DER: a certificate that
- * carries another one in PEM (as attestation evidence does) would be taken for that other one. So it is given PEM.
+ * carries another one in PEM (as attestation evidence does) would be taken for that other one. Such a one is given as PEM.
  * @throws when the bytes are not one certificate and nothing else
  */
 export function readCertificate(der: Uint8Array): ParsedCertificate {
-  const x509 = new X509Certificate(derToPem(der))
+  const bytes = Buffer.from(der.buffer, der.byteOffset, der.byteLength)
+  const x509 = new X509Certificate(bytes.includes('-----BEGIN') ? derToPem(der) : bytes)
   if (!x509.raw.equals(der)) throw new WireError('ERR_CERTIFICATE', 'bytes follow the certificate')
   // Node gives undefined, against its types, for an empty subject.
   const subject: string | undefined = x509.subject
