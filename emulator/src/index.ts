@@ -43,6 +43,7 @@ export {
 } from './entra/index.ts'
 export type { EventFeed, EventGridEvent, KeyVaultEventData } from './events/index.ts'
 export { type FunctionsHost, type FunctionsHostOptions, startFunctionsHost } from './host/index.ts'
+export { MICROSOFT_UVM_ENDORSER } from './maa/evidence/trust.ts'
 export {
   collateralDocument,
   createSgxPlatform,
