@@ -57,6 +57,7 @@ export async function expectNothingBreaks(suite: Suite, runs: number): Promise<v
     if (wrong !== undefined) throw new Error(wrong)
   })
   await fc.assert(property, { seed: SEED, numRuns: runs })
+  expectCleanPrototypes()
   // Neither all refused at the door nor hardly changed at all.
   const answered = [...statuses].reduce((sum, [, count]) => sum + count, 0)
   const taken = [...statuses].reduce((sum, [status, count]) => sum + (status < 400 ? count : 0), 0)
@@ -81,4 +82,13 @@ export async function expectEveryMemberHolds(suite: Suite, values: readonly unkn
     }
   }
   expect(faults).toEqual([])
+  expectCleanPrototypes()
+}
+
+/** Members named `__proto__` and `constructor` were sent: no object got anything of them that it did not have. */
+function expectCleanPrototypes(): void {
+  for (const prototype of [Object.prototype, Array.prototype, Function.prototype]) {
+    expect(Object.keys(prototype)).toEqual([])
+  }
+  expect(Object.keys(Object)).toEqual([])
 }
