@@ -36,7 +36,8 @@ int cover_hidden(const struct options *options, struct failure *failure) {
     // One that is not there (yet) has nothing to hide; one that lies in another is hidden with it.
     struct stat info;
     if (stat(options->hidden[i], &info) < 0 && (errno == ENOENT || errno == ENOTDIR)) continue;
-    if (mount("tmpfs", options->hidden[i], "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755,size=64k") < 0)
+    const char *size = options->hidden_writable[i] ? "mode=755,size=64m" : "mode=755,size=64k";
+    if (mount("tmpfs", options->hidden[i], "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, size) < 0)
       return failed(failure, "mount namespace (hide a directory)");
   }
   return options->hidden_count > 0 ? leave_covered_directory(failure) : 0;
@@ -68,7 +69,7 @@ int make_hidden_target(const struct options *options, const char *target, bool d
 int seal_hidden(const struct options *options, struct failure *failure) {
   const unsigned long flags = MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
   for (int i = 0; i < options->hidden_count; i++) {
-    if (mount(NULL, options->hidden[i], NULL, flags, NULL) == 0) continue;
+    if (options->hidden_writable[i] || mount(NULL, options->hidden[i], NULL, flags, NULL) == 0) continue;
     // EINVAL: no file system starts here, since there was nothing to cover.
     if (errno != EINVAL && errno != ENOENT && errno != ENOTDIR)
       return failed(failure, "mount namespace (seal a hidden directory)");

@@ -30,6 +30,7 @@ struct options {
   struct bind binds[MAX_BINDS];
   int bind_count;
   const char *hidden[MAX_HIDDEN]; // directories that the program finds empty, but for the binds inside them
+  bool hidden_writable[MAX_HIDDEN]; // an empty directory of the program's own, rather than one to find nothing in
   int hidden_count;
   char **command;
 };

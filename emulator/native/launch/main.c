@@ -46,8 +46,9 @@ int main(int count, char **arguments) {
     else if (strcmp(name, "--join-user") == 0) options.join_user = descriptor(arguments[++at]);
     else if (strcmp(name, "--join-net") == 0) options.join_net = descriptor(arguments[++at]);
     else if (strcmp(name, "--device") == 0) options.device = arguments[++at];
-    else if (strcmp(name, "--hide") == 0) {
+    else if (strcmp(name, "--hide") == 0 || strcmp(name, "--empty") == 0) {
       if (options.hidden_count == MAX_HIDDEN) return usage("too many hidden directories");
+      options.hidden_writable[options.hidden_count] = strcmp(name, "--empty") == 0;
       options.hidden[options.hidden_count++] = arguments[++at];
     }
     else if (strcmp(name, "--bind") == 0 || strcmp(name, "--bind-ro") == 0) {

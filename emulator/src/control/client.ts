@@ -33,7 +33,12 @@ export interface InstanceClient extends Disposable {
   /** Begins another fault plan of the processor. */
   setProcessorFaults(faults: ProcessorFaults): Promise<void>
   /** A connection that the instance takes as one to port 443 or 80 of whichever host the client names. */
-  openConnection(port: 443 | 80): Promise<Socket>
+  openConnection(port: 443 | 80, options?: ConnectionOptions): Promise<Socket>
+}
+
+export interface ConnectionOptions {
+  /** ARM id of the one managed identity that the program at the other end has. Default: all of the instance's. */
+  readonly managedIdentityId?: string
 }
 
 export interface RemoteGuest extends Omit<LaunchAnswer, 'id'> {
@@ -112,10 +117,11 @@ export function connectInstance(info: Pick<InstanceInfo, 'url' | 'controlToken'>
         release: async () => void (await call('DELETE', path)),
       }
     },
-    openConnection: (port) =>
+    openConnection: (port, { managedIdentityId } = {}) =>
       new Promise((resolve, reject) => {
+        const query = managedIdentityId === undefined ? '' : `?${new URLSearchParams({ identity: managedIdentityId })}`
         const headers = { connection: 'Upgrade', upgrade: 'skerry-network' }
-        const request = httpRequest({ ...options('GET', `/.skerry/network/${port}`, headers), agent: false })
+        const request = httpRequest({ ...options('GET', `/.skerry/network/${port}${query}`, headers), agent: false })
         request.on('upgrade', (_response, socket: Socket, head: Buffer) => {
           if (head.length > 0) socket.unshift(head)
           resolve(socket)

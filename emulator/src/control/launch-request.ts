@@ -14,6 +14,8 @@ const hex = (name: string, size: number) =>
 export const LaunchRequest = v.strictObject({
   /** Base64 of the CCE policy; absent: the one that allows everything. */
   ccePolicy: v.optional(v.pipe(v.string(), v.base64('ccePolicy is not base64'), v.nonEmpty('ccePolicy is empty'))),
+  /** Name, client id, object id or ARM id of the managed identity that the program is to have. */
+  identity: v.optional(v.pipe(v.string(), v.nonEmpty('identity is empty'))),
   debug: v.optional(v.boolean()),
   vmpl: v.optional(v.picklist([0, 1, 2, 3])),
   /** A host of this product instead of the instance's own. */

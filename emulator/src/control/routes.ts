@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import * as v from 'valibot'
 import { allowAllPolicy } from '../aci/index.ts'
 import type { EmulatorContext } from '../core/index.ts'
+import { findIdentity } from '../imds/index.ts'
 import { rollSigningKey } from '../maa/index.ts'
 import { GuestRequestError } from '../psp/errors.ts'
 import type { VirtualGuest, VirtualProcessor } from '../psp/types.ts'
@@ -36,6 +37,8 @@ export interface LaunchAnswer {
   /** File name to content. */
   readonly securityContext: Readonly<Record<string, string>>
   readonly hostNames: readonly string[]
+  /** ARM id of the identity that was asked for. */
+  readonly managedIdentityId?: string
 }
 
 /** What `POST /.skerry/attestation/signing-key` answers: the attestation service signs with a new key. */
@@ -78,6 +81,13 @@ export function createControl(options: ControlOptions): Control {
       if (!parsed.success) {
         return c.json({ error: { code: 'BadRequest', message: v.summarize(parsed.issues) } }, 400)
       }
+      const { identity: wanted } = parsed.output
+      const identity = wanted === undefined ? undefined : findIdentity(context, wanted)
+      if (identity !== undefined && 'names' in identity) {
+        const choices = identity.names.length === 0 ? 'there is none' : `there is ${identity.names.join(', ')}`
+        const message = `no managed identity is called ${wanted}: ${choices}`
+        return c.json({ error: { code: 'IdentityNotFound', message } }, 404)
+      }
       let launched: RequestedGuest
       try {
         launched = launchRequested(psp, parsed.output)
@@ -94,6 +104,7 @@ export function createControl(options: ControlOptions): Control {
         hostData: encodeHex(hostData),
         securityContext: await securityContext(host, policyText),
         hostNames: options.hostNames(),
+        ...(identity !== undefined && { managedIdentityId: identity.id }),
       }
       return c.json(answer, 201)
     })

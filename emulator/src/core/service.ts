@@ -39,6 +39,8 @@ export interface Caller {
   readonly door: 'process' | 'wire' | 'group'
   /** The ARM resource id (lower case) of the container group whose network the request came out of. */
   readonly containerGroupId?: string
+  /** The ARM id of the one managed identity that the caller has; absent: all that its door gives it. */
+  readonly managedIdentityId?: string
 }
 
 /** Sends a request to whichever emulated service answers for its host; what a service uses to reach another one. */

@@ -179,14 +179,17 @@ export function createWireDoor(options: WireOptions): WireDoor {
   /** A program that `skerry run` started in a network of its own: its connections arrive over upgraded ones. */
   front.on('upgrade', (incoming: IncomingMessage, socket: Socket, head: Buffer) => {
     socket.on('error', () => socket.destroy())
-    const port = /^\/\.skerry\/network\/(443|80)$/.exec(incoming.url ?? '')?.[1]
+    const [path = '', query] = (incoming.url ?? '').split('?')
+    const port = /^\/\.skerry\/network\/(443|80)$/.exec(path)?.[1]
+    const managedIdentityId = new URLSearchParams(query).get('identity')
     const trusted =
       isLocalControl(incoming.headers) && credential.isControlAuthorization(incoming.headers.authorization)
     if (!trusted) return answerConnect(socket, 401, 'Unauthorized', WRONG_CREDENTIAL)
     if (port === undefined) return answerConnect(socket, 404, 'Not Found', 'no such network port')
     socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: skerry-network\r\n\r\n')
     if (head.length > 0) socket.unshift(head)
-    serveOrigin(socket, { scheme: port === '443' ? 'https' : 'http', caller: { door: 'wire' } })
+    const caller: Caller = { door: 'wire', ...(managedIdentityId !== null && { managedIdentityId }) }
+    serveOrigin(socket, { scheme: port === '443' ? 'https' : 'http', caller })
   })
 
   const listener = createTcpServer((socket) => {

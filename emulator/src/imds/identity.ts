@@ -27,6 +27,21 @@ export interface ChosenIdentity {
 export type IdentityRefusal = 'notFound' | 'ambiguous'
 
 /**
+ * The user-assigned identity of that name, client id, object id or ARM id; the names of all of them where there is none
+ * such, or several.
+ */
+export function findIdentity(
+  ctx: EmulatorContext,
+  wanted: string,
+): ManagedIdentityRecord | { readonly names: readonly string[] } {
+  const all = [...ctx.store.collection<ManagedIdentityRecord>(COLLECTIONS.managedIdentities).values()]
+  const found = all.filter((record) =>
+    [record.id, record.name, record.clientId, record.principalId].some((value) => same(wanted, value)),
+  )
+  return found.length === 1 ? found[0]! : { names: all.map(({ name }) => name) }
+}
+
+/**
  * Which identity IMDS answers for. A request out of a container group has the identities assigned to that group. Every
  * other door is the developer's own, where all user-assigned identities of the instance are at hand, and one of its own
  * where the instance was given one.
@@ -60,6 +75,12 @@ function assignedTo(ctx: EmulatorContext, caller: Caller) {
       const principal = record && findByObjectId(ctx, record.principalId)
       return principal === undefined ? [] : [{ principal, resourceId: record!.id }]
     })
+  if (caller.managedIdentityId !== undefined) {
+    return {
+      userAssigned: userAssigned([identities.get(caller.managedIdentityId.toLowerCase())]),
+      systemAssigned: undefined,
+    }
+  }
   const group = ctx.store
     .collection<ContainerGroupIdentityRecord>(COLLECTIONS.containerGroupIdentities)
     .get(caller.containerGroupId?.toLowerCase() ?? LOCAL_GUEST)

@@ -13,3 +13,4 @@ export function createImdsService(ctx: EmulatorContext, options: { readonly psp:
 }
 
 export { appServiceIdentity, type HeaderIdentity, MSI_PATH } from './app-service.ts'
+export { findIdentity } from './identity.ts'

@@ -17,6 +17,8 @@ export interface ConfinementOptions {
   readonly driver: DeviceDriver
   /** Directories that the program finds empty, where it has a mount namespace. */
   readonly hidden?: readonly string[]
+  /** The same, but the program may write there: a container's `/run`. */
+  readonly emptied?: readonly string[]
   /** What the launcher said about itself: `waitKillable=1;ownPids=1`. */
   readonly onMetadata?: (metadata: string) => void
   /** Told when a program asks the device whose memory the system keeps from the emulator; it gets EFAULT or ENOTTY. */
@@ -26,7 +28,7 @@ export interface ConfinementOptions {
 /** Starts one program below the launcher and answers its device. */
 export async function startConfined(
   options: ProcessOptions,
-  { native, mechanism, driver, hidden = [], onMetadata, onUnreachable }: ConfinementOptions,
+  { native, mechanism, driver, hidden = [], emptied = [], onMetadata, onUnreachable }: ConfinementOptions,
 ): Promise<ConfidentialProcess> {
   const { command, env, cwd, output, signal } = options
   signal?.throwIfAborted()
@@ -35,7 +37,9 @@ export async function startConfined(
   }
   const isolate = mechanism === 'mount-namespace' || options.network !== undefined
   const covered = isolate ? outermost(hidden) : []
+  const empty = isolate ? outermost(emptied) : []
   refuseHidden(command[0], covered)
+  refuseEmptied(command[0], empty)
   refuseSetuid(command[0], cwd ?? process.cwd(), env.PATH)
   const membership = options.network && membershipOf(options.network)
   const generation = options.deviceGeneration ?? 'sev-guest'
@@ -52,7 +56,7 @@ export async function startConfined(
   }
   const { child, signal: send } = launch({
     native,
-    arguments: (control) => launcherArguments(options, mechanism, covered, control),
+    arguments: (control) => launcherArguments(options, mechanism, { covered, empty }, control),
     stdio: output === 'inherit' ? 'inherit' : 'pipe',
     inherited: membership === undefined ? [] : [membership.userNamespace, membership.networkNamespace],
     env,
@@ -105,7 +109,7 @@ export async function answerRequest(
 function launcherArguments(
   options: ProcessOptions,
   mechanism: DeviceMechanism,
-  hidden: readonly string[],
+  { covered, empty }: { readonly covered: readonly string[]; readonly empty: readonly string[] },
   control: number,
 ): string[] {
   const { command, network, output, securityContextDir, visible = [] } = options
@@ -122,8 +126,14 @@ function launcherArguments(
     ...(membership === undefined ? [] : ['--join-user', String(control + 1), '--join-net', String(control + 2)]),
     ...(membership?.binds ?? []).flatMap(({ source, target }) => ['--bind-ro', source, target]),
     ...(isolate && securityContextDir !== undefined ? ['--bind-ro', securityContextDir, securityContextDir] : []),
-    ...hidden.flatMap((directory) => ['--hide', directory]),
-    ...(isolate ? visible.filter((file) => holderOf(file, hidden)) : []).flatMap((file) => ['--bind-ro', file, file]),
+    // What is hidden below an empty one is gone with it, and passed over.
+    ...empty.flatMap((directory) => ['--empty', directory]),
+    ...covered.flatMap((directory) => ['--hide', directory]),
+    ...(isolate ? visible.filter((file) => holderOf(file, [...empty, ...covered])) : []).flatMap((file) => [
+      '--bind-ro',
+      file,
+      file,
+    ]),
     '--',
     ...command,
   ]
@@ -145,6 +155,12 @@ function refuseHidden(program: string, hidden: readonly string[]): void {
   if (holder === undefined) return
   const words = `${program} lies in ${holder}, where the emulator keeps its keys and which programs do not see`
   throw new RunnerError('ERR_COMMAND_HIDDEN', `${words}: choose another directory for one of the two`)
+}
+
+function refuseEmptied(program: string, emptied: readonly string[]): void {
+  const holder = isAbsolute(program) ? holderOf(program, emptied) : undefined
+  if (holder === undefined) return
+  throw new RunnerError('ERR_COMMAND_HIDDEN', `${program} lies in ${holder}, which is empty for this program`)
 }
 
 function startError(program: string, step: string, errno: string): RunnerError {

@@ -16,6 +16,8 @@ export interface RunnerOptions extends ProbeOptions {
    * programs run as the same user. Nothing else of the file system is hidden.
    */
   readonly hidden?: readonly string[]
+  /** Directories that programs find empty and may write to, where they have a mount namespace. */
+  readonly emptied?: readonly string[]
   /** Where what belongs to a network is kept: in a hidden directory, so that no program changes another group's. */
   readonly stateDir?: string
   /** Told when a guest's processor failed in a way that no firmware does; the caller gets EIO. */
@@ -59,6 +61,7 @@ export function createRunner(options: RunnerOptions = {}): ConfidentialRunner {
         mechanism: device,
         driver,
         ...(options.hidden !== undefined && { hidden: options.hidden }),
+        ...(options.emptied !== undefined && { emptied: options.emptied }),
         ...(options.onUnreachable !== undefined && { onUnreachable: options.onUnreachable }),
       })
     },
