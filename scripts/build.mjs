@@ -1,11 +1,12 @@
 // Builds everything that `npm ci` must leave ready to run: types and JavaScript, the app's bundle, the native parts.
 // Run by npm (`prepare`, `build`), so that `node` is the pinned one of node_modules/.bin. Incremental: a second run is cheap.
-// Arguments name parts (`ts`, `app`, `native`); without any, all are built.
+// Arguments name parts (`ts`, `app`, `guest`, `native`); without any, all are built.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildNative } from './build-native.mjs'
+import { bundleGuest } from './bundle-guest.mjs'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const only = process.argv.slice(2)
@@ -13,6 +14,7 @@ const wanted = (part) => only.length === 0 || only.includes(part)
 
 const results = await Promise.allSettled([
   compileAndBundle(),
+  (wanted('ts') || wanted('guest')) && bundleGuest(root),
   wanted('native') && buildNative(root, [join(root, 'guest/native'), join(root, 'emulator/native')]),
 ])
 const failures = results.filter((result) => result.status === 'rejected')

@@ -1,6 +1,5 @@
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { handleUnaryCall, ServiceDefinition, ServiceError, UntypedServiceImplementation } from '@grpc/grpc-js'
 import type { PackageDefinition } from '@grpc/proto-loader'
 import { withoutTokens } from '../../http/upstream.ts'
@@ -9,7 +8,7 @@ import { RPC_STATUS, RpcError } from './errors.ts'
 import type { KeyProvider } from './key-provider.ts'
 
 /** `key_provider.proto`, for those who generate clients and for this server. */
-export const PROTO_FILE: string = fileURLToPath(new URL('../../../proto/key_provider.proto', import.meta.url))
+export const PROTO_FILE: string = join(packageFolder('@skerry/guest'), 'proto/key_provider.proto')
 
 export interface GrpcServerOptions {
   readonly provider: KeyProvider
@@ -59,8 +58,11 @@ export async function serveGrpc(options: GrpcServerOptions): Promise<GrpcServer>
 const REFLECTION_VERSIONS = ['v1', 'v1alpha'] as const
 
 function reflectionProto(version: (typeof REFLECTION_VERSIONS)[number]): string {
-  const library = dirname(createRequire(import.meta.url).resolve('@grpc/reflection/package.json'))
-  return join(library, 'build/proto/grpc/reflection', version, 'reflection.proto')
+  return join(packageFolder('@grpc/reflection'), 'build/proto/grpc/reflection', version, 'reflection.proto')
+}
+
+function packageFolder(name: string): string {
+  return dirname(createRequire(import.meta.url).resolve(`${name}/package.json`))
 }
 
 function serviceOf(definition: PackageDefinition, name: string): ServiceDefinition {
