@@ -92,7 +92,11 @@ const policy = fc
 
 describe('whatever is sent as a policy', () => {
   it('any text is taken or refused', () => {
-    fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (any) => expect(run(any)).toBe('refused')))
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (any) => {
+        expect(run(any)).toBe('refused')
+      }),
+    )
   })
 
   it('any words of the language in any order are taken or refused', () => {

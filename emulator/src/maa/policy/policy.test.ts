@@ -262,6 +262,10 @@ describe('bounds', () => {
     expect(refusalOf(`${authorize('=> permit();')}//${'x'.repeat(262_144)}`).message).toContain('at most 262144')
   })
 
+  it.each(['a', '\\\\', '//', ' '])('a string of %j that never ends costs no more than its length', (part) => {
+    expect(refusalOf(authorize(`[type=="${part.repeat(60_000)}`)).message).toContain('does not end')
+  })
+
   it('calls within calls, and brackets within queries, have a depth', () => {
     const deep = `${'NegateBool('.repeat(40)}true${')'.repeat(40)}`
     expect(refusalOf(issue(`=> issue(type="a", value=${deep});`)).message).toContain('more than 32 calls')

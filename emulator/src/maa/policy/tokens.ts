@@ -17,7 +17,8 @@ export const LONGEST_POLICY = 262_144
 const BLANK = /(?:[ \t\r\n]|\/\/[^\r\n]*)+/y
 const NAME = /[A-Za-z_][A-Za-z0-9_]*/y
 const INTEGER = /-?[0-9]+/y
-const STRING = /"(?:[^"\\\r\n]+|\\.)*"/y
+// One way only to match: nothing to go back to when the end is missing.
+const STRING = /"[^"\\\r\n]*(?:\\.[^"\\\r\n]*)*"/y
 const MARK = /=>|==|!=|<=|>=|&&|[=<>!:;,.(){}[\]]/y
 
 /**
