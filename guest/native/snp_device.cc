@@ -1,9 +1,10 @@
 // The SNP guest device for Node: opens it and issues its ioctls, each on libuv's pool, never on the event loop (a report
 // takes milliseconds, and the kernel may hold a throttled one for a minute). What an errno or a status means is decided
-// in TypeScript (src/device): this file only moves bytes.
+// in TypeScript (src/device): this file only moves bytes. Beside it, files in memory for handing a key to a program.
 #include <fcntl.h>
 #include <napi.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -269,9 +270,43 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
   return promise;
 }
 
+// A sealed file in memory. Small and without waiting, so it is done where it is called.
+Napi::Value CreateMemoryFile(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (!info[0].IsString() || !info[1].IsTypedArray() ||
+      info[1].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+    Napi::TypeError::New(env, "a memory file has a name and a Uint8Array of content").ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  const auto content = info[1].As<Napi::Uint8Array>();
+  const int fd = ::memfd_create(info[0].As<Napi::String>().Utf8Value().c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  const char* failed = fd < 0 ? "memfd_create" : nullptr;
+  for (size_t at = 0; failed == nullptr && at < content.ByteLength();) {
+    const ssize_t written = ::write(fd, content.Data() + at, content.ByteLength() - at);
+    if (written > 0) {
+      at += static_cast<size_t>(written);
+    } else if (written == 0 || errno != EINTR) {
+      failed = "write";
+    }
+  }
+  if (failed == nullptr && (::fchmod(fd, 0400) != 0 || ::lseek(fd, 0, SEEK_SET) != 0)) failed = "fchmod";
+  if (failed == nullptr &&
+      ::fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0) {
+    failed = "fcntl";
+  }
+  if (failed != nullptr) {
+    const int error = errno;
+    if (fd >= 0) ::close(fd);
+    Napi::Error::New(env, std::string(failed) + ": " + std::strerror(error)).ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  return Napi::Number::New(env, fd);
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new AddonData{Device::Define(env)});
   exports["open"] = Napi::Function::New(env, Open, "open");
+  exports["createMemoryFile"] = Napi::Function::New(env, CreateMemoryFile, "createMemoryFile");
   return exports;
 }
 

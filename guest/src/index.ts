@@ -8,9 +8,12 @@ export { AttestationError } from './attest/errors.ts'
 export { type AttestationContext, type CollectOptions, collectEvidence, type Evidence } from './attest/evidence.ts'
 export { type Clock, systemClock } from './clock.ts'
 export {
+  chooseDevice,
   DEVICE_PATHS,
+  type DeviceProbe,
   type OpenDeviceOptions,
   openDevice,
+  type RetryVerdict,
   type SnpDevice,
   SnpDeviceError,
   type SnpDeviceErrorCode,

@@ -1,5 +1,6 @@
+import { closeSync, fstatSync, ftruncateSync, readFileSync, writeSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { loadAddon } from './addon.ts'
+import { addonPaths, loadAddon } from './addon.ts'
 import { openDevice } from './device.ts'
 
 const linux = process.platform === 'linux'
@@ -38,6 +39,31 @@ describe.runIf(linux)('the native part', () => {
     expect(() => device!.getReport(new Uint8Array(95))).toThrow('96 bytes')
     expect(() => device!.getExtReport(new Uint8Array(96), 100)).toThrow('whole pages')
     device!.close()
+  })
+})
+
+describe.runIf(linux)('a file in memory', () => {
+  it('has its content, for its owner to read, and cannot be changed by anybody', () => {
+    const fd = loadAddon().createMemoryFile('key', Buffer.from('secret'))
+    try {
+      expect(readFileSync(`/proc/self/fd/${fd}`, 'utf8')).toBe('secret')
+      expect(fstatSync(fd).mode & 0o777).toBe(0o400)
+      expect(() => writeSync(fd, 'x', 0)).toThrow('EPERM')
+      expect(() => ftruncateSync(fd, 0)).toThrow('EPERM')
+    } finally {
+      closeSync(fd)
+    }
+  })
+})
+
+describe('the places of the addon', () => {
+  it('are what was compiled here, then what came with the package for this processor and either C library', () => {
+    const prebuilt = `/package/prebuilds/linux-${process.arch}/snp_device`
+    expect(addonPaths(new URL('file:///package/'))).toEqual([
+      '/package/native/build/Release/snp_device.node',
+      `${prebuilt}.glibc.node`,
+      `${prebuilt}.musl.node`,
+    ])
   })
 })
 

@@ -36,31 +36,65 @@ export interface NativeExtResponse extends NativeResponse {
   readonly certificatesLength: number
 }
 
+/** What the addon does besides. */
+export interface LoadedAddon extends NativeAddon {
+  /**
+   * A file without a name, in memory, sealed against change (memfd_create): readable to whoever has the descriptor, gone
+   * with the last one. The descriptor is not passed on unless asked to be. Throws an error in the system's words.
+   */
+  createMemoryFile(name: string, content: Uint8Array): number
+}
+
+/** @throws SnpDeviceError `ERR_SNP_SYSTEM` */
+export function requireLinux(): void {
+  if (process.platform === 'linux') return
+  throw new SnpDeviceError(
+    'ERR_SNP_SYSTEM',
+    `SEV-SNP reports come from a Linux device; this is ${process.platform}. Pass a device of your own as a parameter, as the emulator does in process`,
+  )
+}
+
 /**
- * Loads the addon that `npm ci` built beside this package.
+ * Where the addon may lie: as `npm ci` compiled it here, or as it came with the published package, one for each processor
+ * and C library. Of the last two only that of this machine's library loads; its interface, Node-API, is the same for
+ * every Node.
+ */
+export function addonPaths(root = new URL('../../', import.meta.url)): string[] {
+  const prebuilt = (libc: string) => `prebuilds/linux-${process.arch}/snp_device.${libc}.node`
+  return ['native/build/Release/snp_device.node', prebuilt('glibc'), prebuilt('musl')].map((path) =>
+    fileURLToPath(new URL(path, root)),
+  )
+}
+
+let loaded: LoadedAddon | undefined
+
+/**
+ * Loads the native part.
  * @throws SnpDeviceError `ERR_SNP_SYSTEM`, `ERR_SNP_ADDON`
  */
-export function loadAddon(): NativeAddon {
-  if (process.platform !== 'linux') {
-    throw new SnpDeviceError(
-      'ERR_SNP_SYSTEM',
-      `SEV-SNP reports come from a Linux device; this is ${process.platform}. Pass a device of your own as a parameter, as the emulator does in process`,
-    )
+export function loadAddon(): LoadedAddon {
+  loaded ??= findAddon()
+  return loaded
+}
+
+function findAddon(): LoadedAddon {
+  requireLinux()
+  const require = createRequire(import.meta.url)
+  const failures: string[] = []
+  let cause: unknown
+  for (const path of addonPaths()) {
+    if (!existsSync(path)) continue
+    try {
+      return require(path) as LoadedAddon
+    } catch (error) {
+      cause = error
+      failures.push((error as Error).message)
+    }
   }
-  const path = fileURLToPath(new URL('../../native/build/Release/snp_device.node', import.meta.url))
-  if (!existsSync(path)) {
-    throw new SnpDeviceError(
-      'ERR_SNP_ADDON',
-      `the native part is not built: ${path} is missing. "npm run build" makes it (it needs python3, make and g++)`,
-    )
-  }
-  try {
-    return createRequire(import.meta.url)(path) as NativeAddon
-  } catch (cause) {
-    throw new SnpDeviceError(
-      'ERR_SNP_ADDON',
-      `the native part does not load on this machine: ${(cause as Error).message}`,
-      { cause },
-    )
-  }
+  if (failures.length > 0)
+    throw new SnpDeviceError('ERR_SNP_ADDON', `the native part does not load here: ${failures.join('; ')}`, { cause })
+  throw new SnpDeviceError(
+    'ERR_SNP_ADDON',
+    `the native part is neither compiled nor did it come with the package for linux-${process.arch}: ${addonPaths()[0]} is missing. "npm rebuild @skerry/guest" makes it (it needs python3, make and g++)`,
+  )
 }

@@ -5,6 +5,7 @@ import { stillClock } from '../testing/clock.ts'
 import { decodeReportRequest, encodeKeyResponse, encodeReportResponse } from '../wire/index.ts'
 import type { NativeAddon, NativeDevice, NativeResponse } from './addon.ts'
 import { openDevice } from './device.ts'
+import { FIRMWARE_STATUSES } from './firmware-status.ts'
 
 const { EAGAIN, EACCES, EIO, ENOENT, ENOTTY, ETIMEDOUT } = constants.errno
 const REPORT_DATA = new Uint8Array(64).fill(7)
@@ -120,6 +121,87 @@ describe('a refusal', () => {
   })
 })
 
+describe('every failure', () => {
+  it.each([
+    ['a firmware status', { errno: EIO, exitinfo2: 0x16n }, 'ERR_SNP_FIRMWARE', 'after-restart'],
+    ['a firmware status nobody knows', { errno: EIO, exitinfo2: 0x7fn }, 'ERR_SNP_FIRMWARE', 'after-restart'],
+    ['a throttled request that may come again', { errno: EAGAIN }, 'ERR_SNP_BUSY', 'again'],
+    [
+      'a throttle that outlasted the kernel',
+      { errno: ETIMEDOUT, exitinfo2: 1n << 33n },
+      'ERR_SNP_BUSY',
+      'after-restart',
+    ],
+    ['an unknown status of the hypervisor', { errno: EIO, exitinfo2: 9n << 32n }, 'ERR_SNP_VMM', 'after-restart'],
+    ['an answer that does not decrypt', { errno: constants.errno.EBADMSG }, 'ERR_SNP_RESPONSE', 'after-restart'],
+    ['a wiped key', { errno: ENOTTY }, 'ERR_SNP_NOT_THE_DEVICE', 'after-restart'],
+    ['a request the kernel does not like', { errno: constants.errno.EINVAL }, 'ERR_SNP_IOCTL', 'never'],
+  ])('says whether to ask again: %s', async (_what, answer, code, retry) => {
+    const device = await open(kernel(answer))
+    await expect(device.getReport(REPORT_DATA)).rejects.toMatchObject({ code, retry })
+  })
+
+  it.each(Object.entries(FIRMWARE_STATUSES))('by firmware has the name of its status: %s', async (status, { name }) => {
+    const device = await open(kernel({ errno: EIO, exitinfo2: BigInt(status) }))
+    await expect(device.getReport(REPORT_DATA)).rejects.toMatchObject({
+      firmwareStatus: Number(status),
+      firmwareStatusName: name,
+      message: expect.stringContaining(name),
+    })
+  })
+})
+
+describe('an extended report', () => {
+  const INVALID_LENGTH = 1n << 32n
+  /** A host whose certificates need this many bytes. */
+  const host = (needed: number) => {
+    const rooms: number[] = []
+    const { addon } = kernel({ errno: 0 })
+    const opened = async (path: string) => {
+      const { device } = await addon.open(path)
+      const getExtReport: NativeDevice['getExtReport'] = async (request, room) => {
+        rooms.push(room)
+        const short = room < needed
+        return {
+          errno: short ? EIO : 0,
+          exitinfo2: short ? INVALID_LENGTH : 0n,
+          response: (await device!.getReport(request)).response,
+          certificates: new Uint8Array(short ? 0 : needed),
+          certificatesLength: needed,
+        }
+      }
+      return { errno: 0, device: { ...device!, getExtReport } }
+    }
+    return { world: { addon: { open: opened } }, rooms }
+  }
+
+  it('is asked for again, with the room that its certificates need, and the room is remembered', async () => {
+    const { world, rooms } = host(0x3000)
+    const device = await open(world)
+    const { certificateTable } = await device.getExtendedReport!(REPORT_DATA)
+    await device.getExtendedReport!(REPORT_DATA)
+    expect(certificateTable).toHaveLength(0x3000)
+    expect(rooms).toEqual([0x2000, 0x3000, 0x3000])
+  })
+
+  it('is asked for in whole pages', async () => {
+    const { world, rooms } = host(0x2001)
+    await (await open(world)).getExtendedReport!(REPORT_DATA)
+    expect(rooms).toEqual([0x2000, 0x3000])
+  })
+
+  it('whose certificates are more than the kernel passes says how much they need', async () => {
+    const { world, rooms } = host(0x5000)
+    await expect((await open(world)).getExtendedReport!(REPORT_DATA)).rejects.toMatchObject({
+      code: 'ERR_SNP_VMM',
+      vmmStatus: 1,
+      certificatesLength: 0x5000,
+      retry: 'never',
+    })
+    expect(rooms).toEqual([0x2000])
+  })
+})
+
 describe('a busy device', () => {
   it('is asked again after a while', async () => {
     const clock = stillClock()
@@ -150,6 +232,11 @@ describe('a derived key', () => {
     const key = new Uint8Array(32).fill(9)
     const device = await open(kernel({ errno: 0, response: encodeKeyResponse({ status: 0, key }) }))
     await expect(device.getDerivedKey!(request)).resolves.toEqual(key)
+  })
+
+  it('is not asked for with a field that the driver does not pass', async () => {
+    const device = await open(kernel({ errno: 0 }))
+    await expect(device.getDerivedKey!({ ...request, launchMitVector: 1n })).rejects.toThrow('launchMitVector')
   })
 
   it('is not to be had from the 5.15 driver', async () => {

@@ -1,21 +1,20 @@
-import { access } from 'node:fs/promises'
 import type { Clock } from '../clock.ts'
 import { systemClock } from '../clock.ts'
 import {
   decodeKeyResponse,
-  decodeReport,
   decodeReportResponse,
   encodeKeyRequest,
   encodeReportRequest,
-  equalBytes,
   type KeyRequest,
   MESSAGE_STATUS,
-  WireError,
 } from '../wire/index.ts'
 import type { NativeAddon, NativeDevice, NativeExtResponse, NativeResponse } from './addon.ts'
-import { loadAddon } from './addon.ts'
+import { loadAddon, requireLinux } from './addon.ts'
+import { readAnswer, requireReportOver, requireVmpl } from './answer.ts'
+import { chooseDevice } from './choose.ts'
 import { SnpDeviceError } from './errors.ts'
-import { errnoName, ioctlError, isBusy, messageError } from './status.ts'
+import { errnoName, ioctlError, isBusy, messageError, neededRoom } from './status.ts'
+import { openTsmDevice, TSM_PATH } from './tsm.ts'
 
 /** What signs for this guest. Every function that needs evidence takes one, so that a host without Linux can bring its own. */
 export interface SnpDevice {
@@ -39,53 +38,40 @@ export interface SnpDevice {
 }
 
 export interface OpenDeviceOptions {
-  /** Default: `/dev/sev-guest` if it exists, else `/dev/sev`. A path that ends in `/sev` is spoken to as Azure's 5.15 driver. */
+  /**
+   * Default: chosen as `chooseDevice` says. A path that ends in `/sev` is spoken to as Azure's 5.15 driver, that of
+   * configfs-tsm as such.
+   */
   readonly path?: string
   readonly clock?: Clock
   /** The native part; a test passes its own to give errors that no machine gives on demand. */
   readonly addon?: NativeAddon
 }
 
-/** Upstream's driver (5.19 and later), then that of Azure's 5.15 utility VM. */
-export const DEVICE_PATHS = ['/dev/sev-guest', '/dev/sev'] as const
-
 /** Waits between tries while the driver is busy: 100 ms, doubled each time, five tries in all. */
 const BUSY_TRIES = 5
 const FIRST_BUSY_WAIT_MS = 100
 
+/** Room for VCEK, ASK and ARK, in whole pages; a host with more says how much. */
+const CERTIFICATES_ROOM = 0x2000
 /** The largest certificate table that the driver takes. */
-const CERTIFICATES_ROOM = 0x4000
+const MOST_CERTIFICATES_ROOM = 0x4000
+const PAGE = 0x1000
 
 /**
- * Opens the SNP guest device.
- *
- * `/dev/sev-guest` is looked for first: a bare-metal AMD host also has a `/dev/sev`, its own interface to the secure
- * processor, and a program that takes it for the guest's gets ENOTTY for every request.
+ * Opens the SNP guest device: `/dev/sev-guest`, configfs-tsm or `/dev/sev`, in this order. A bare-metal AMD host also has
+ * a `/dev/sev`, its own interface to the secure processor; a program that takes it for the guest's gets ENOTTY for every
+ * request, and so it comes last.
  * @throws SnpDeviceError `ERR_SNP_SYSTEM`, `ERR_SNP_ADDON`, `ERR_SNP_DEVICE_MISSING`, `ERR_SNP_DEVICE_OPEN`
  */
 export async function openDevice(options: OpenDeviceOptions = {}): Promise<SnpDevice> {
-  const addon = options.addon ?? loadAddon()
-  const path = options.path ?? (await findDevice())
-  const { errno, device } = await addon.open(path)
+  if (options.addon === undefined) requireLinux()
+  const clock = options.clock ?? systemClock
+  const path = options.path ?? (await chooseDevice())
+  if (path === TSM_PATH) return await openTsmDevice({ clock })
+  const { errno, device } = await (options.addon ?? loadAddon()).open(path)
   if (device === undefined) throw openError(path, errno)
-  return new GuestDevice(path, device, options.clock ?? systemClock)
-}
-
-async function findDevice(): Promise<string> {
-  for (const path of DEVICE_PATHS) {
-    if (await exists(path)) return path
-  }
-  throw new SnpDeviceError(
-    'ERR_SNP_DEVICE_MISSING',
-    `there is no ${DEVICE_PATHS.join(' and no ')}: this is not an SEV-SNP guest, or the container was not given the device`,
-  )
-}
-
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
-  )
+  return new GuestDevice(path, device, clock)
 }
 
 function openError(path: string, errno: number): SnpDeviceError {
@@ -93,7 +79,8 @@ function openError(path: string, errno: number): SnpDeviceError {
   if (name === 'ENOENT') return new SnpDeviceError('ERR_SNP_DEVICE_MISSING', `there is no ${path}`, { errno: name })
   const hint =
     name === 'EACCES' || name === 'EPERM' ? ': the device belongs to root; run as root or grant read and write' : ''
-  return new SnpDeviceError('ERR_SNP_DEVICE_OPEN', `${path} cannot be opened (${name})${hint}`, { errno: name })
+  const retry = ['EMFILE', 'ENFILE', 'ENOMEM', 'EBUSY', 'EINTR'].includes(name) ? 'again' : 'never'
+  return new SnpDeviceError('ERR_SNP_DEVICE_OPEN', `${path} cannot be opened (${name})${hint}`, { errno: name, retry })
 }
 
 class GuestDevice implements SnpDevice {
@@ -101,6 +88,7 @@ class GuestDevice implements SnpDevice {
   readonly #native: NativeDevice
   readonly #clock: Clock
   readonly #legacy: boolean
+  #certificatesRoom = CERTIFICATES_ROOM
   #closed = false
   #last: Promise<unknown> = Promise.resolve()
 
@@ -125,12 +113,23 @@ class GuestDevice implements SnpDevice {
   ): Promise<{ report: Uint8Array; certificateTable: Uint8Array }> {
     this.#refuseLegacy('SNP_GET_EXT_REPORT')
     const request = reportRequest(reportData, options.vmpl)
-    const outcome = await this.#ask<NativeExtResponse>(() => this.#native.getExtReport(request, CERTIFICATES_ROOM))
+    const outcome = await this.#ask<NativeExtResponse>(() => this.#extReport(request))
     return { report: this.#report(outcome, reportData), certificateTable: outcome.certificates }
+  }
+
+  /** With too little room the kernel keeps its key and says how much it takes: asked again once, and remembered. */
+  async #extReport(request: Uint8Array): Promise<NativeExtResponse> {
+    const outcome = await this.#native.getExtReport(request, this.#certificatesRoom)
+    const needed = outcome.errno === 0 ? undefined : neededRoom(outcome)
+    if (needed === undefined || needed <= this.#certificatesRoom || needed > MOST_CERTIFICATES_ROOM) return outcome
+    this.#certificatesRoom = Math.ceil(needed / PAGE) * PAGE
+    return await this.#native.getExtReport(request, this.#certificatesRoom)
   }
 
   async getDerivedKey(request: KeyRequest): Promise<Uint8Array> {
     this.#refuseLegacy('SNP_GET_DERIVED_KEY')
+    if (request.launchMitVector !== undefined)
+      throw new RangeError('launchMitVector cannot be asked for: the Linux driver passes messages of 32 bytes')
     const bytes = encodeKeyRequest(request)
     const outcome = await this.#ask(() => this.#native.getDerivedKey(bytes))
     const { status, key } = decodeKeyResponse(outcome.response)
@@ -145,16 +144,10 @@ class GuestDevice implements SnpDevice {
     this.#native.close()
   }
 
-  /** A report that does not carry the data asked for would be somebody else's evidence. */
   #report(outcome: NativeResponse, reportData: Uint8Array): Uint8Array {
-    const { status, report } = decoded(this.#path, () => decodeReportResponse(outcome.response))
+    const { status, report } = readAnswer(this.#path, () => decodeReportResponse(outcome.response))
     if (status !== MESSAGE_STATUS.success) throw messageError(this.#path, status)
-    const { reportData: found } = decoded(this.#path, () => decodeReport(report))
-    if (!equalBytes(found, reportData))
-      throw new SnpDeviceError(
-        'ERR_SNP_RESPONSE',
-        `${this.#path} answered with a report over other data than was asked for`,
-      )
+    requireReportOver(this.#path, report, reportData)
     return report
   }
 
@@ -184,15 +177,6 @@ class GuestDevice implements SnpDevice {
 }
 
 function reportRequest(reportData: Uint8Array, vmpl = 0): Uint8Array {
-  if (!Number.isInteger(vmpl) || vmpl < 0 || vmpl > 3) throw new RangeError(`vmpl must be 0, 1, 2 or 3, not ${vmpl}`)
+  requireVmpl(vmpl)
   return encodeReportRequest({ reportData, vmpl })
-}
-
-function decoded<T>(path: string, decode: () => T): T {
-  try {
-    return decode()
-  } catch (cause) {
-    if (!(cause instanceof WireError)) throw cause
-    throw new SnpDeviceError('ERR_SNP_RESPONSE', `${path}: ${cause.message}`, { cause })
-  }
 }

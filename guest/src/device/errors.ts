@@ -1,3 +1,5 @@
+import { FIRMWARE_STATUSES } from './firmware-status.ts'
+
 /**
  * Why a report or a derived key could not be had. The code says who refused:
  * - `ERR_SNP_SYSTEM`: not Linux, where alone the device exists;
@@ -28,28 +30,51 @@ export type SnpDeviceErrorCode =
   | 'ERR_SNP_RESPONSE'
   | 'ERR_SNP_DEVICE_CLOSED'
 
+/**
+ * Whether to ask again:
+ * - `again`: the request never reached the secure processor; the same one may pass later;
+ * - `after-restart`: the kernel has given up its key to the processor (it wipes the VMPCK after most failures, so that a
+ *   sequence number is never used twice), and every request fails until the guest restarts;
+ * - `never`: the same request fails in the same way.
+ */
+export type RetryVerdict = 'again' | 'after-restart' | 'never'
+
 export interface SnpDeviceErrorDetails {
+  /** Default `never`. */
+  readonly retry?: RetryVerdict
   /** Name of the errno, such as `ENOTTY`. */
   readonly errno?: string
   /** Low half of exitinfo2: a status of the firmware. */
   readonly firmwareStatus?: number
   /** High half of exitinfo2: a status of the hypervisor. */
   readonly vmmStatus?: number
+  /** Bytes that the host's certificates need, when the room for them was too small. */
+  readonly certificatesLength?: number
   readonly cause?: unknown
 }
 
 export class SnpDeviceError extends Error {
   readonly code: SnpDeviceErrorCode
+  readonly retry: RetryVerdict
   readonly errno?: string
   readonly firmwareStatus?: number
+  /** AMD's name of it, such as `INVALID_PARAM`. */
+  readonly firmwareStatusName?: string
   readonly vmmStatus?: number
+  readonly certificatesLength?: number
 
   constructor(code: SnpDeviceErrorCode, message: string, details: SnpDeviceErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
     this.name = 'SnpDeviceError'
     this.code = code
+    this.retry = details.retry ?? 'never'
     if (details.errno !== undefined) this.errno = details.errno
-    if (details.firmwareStatus !== undefined) this.firmwareStatus = details.firmwareStatus
+    if (details.firmwareStatus !== undefined) {
+      this.firmwareStatus = details.firmwareStatus
+      const name = FIRMWARE_STATUSES[details.firmwareStatus]?.name
+      if (name !== undefined) this.firmwareStatusName = name
+    }
     if (details.vmmStatus !== undefined) this.vmmStatus = details.vmmStatus
+    if (details.certificatesLength !== undefined) this.certificatesLength = details.certificatesLength
   }
 }

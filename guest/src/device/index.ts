@@ -1,3 +1,4 @@
 export type { NativeAddon, NativeDevice, NativeExtResponse, NativeResponse } from './addon.ts'
-export { DEVICE_PATHS, type OpenDeviceOptions, openDevice, type SnpDevice } from './device.ts'
-export { SnpDeviceError, type SnpDeviceErrorCode } from './errors.ts'
+export { chooseDevice, DEVICE_PATHS, type DeviceProbe } from './choose.ts'
+export { type OpenDeviceOptions, openDevice, type SnpDevice } from './device.ts'
+export { type RetryVerdict, SnpDeviceError, type SnpDeviceErrorCode } from './errors.ts'

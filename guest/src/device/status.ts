@@ -1,5 +1,6 @@
 import { constants } from 'node:os'
 import { SnpDeviceError } from './errors.ts'
+import { FIRMWARE_STATUSES } from './firmware-status.ts'
 
 /** What an ioctl left behind. `exitinfo2`: firmware status in the low 32 bits, hypervisor status in the high 32. */
 export interface IoctlOutcome {
@@ -14,48 +15,6 @@ const VMM_BUSY = 2
 
 /** The kernel's preset of exitinfo2 (`SEV_RET_NO_FW_CALL`): the firmware was never reached. */
 const NO_FIRMWARE_CALL = 0xff
-
-/** AMD 56860, "Status Codes". */
-const FIRMWARE_STATUSES: Readonly<Record<number, string>> = {
-  1: 'the platform is in the wrong state',
-  2: 'the guest is in the wrong state',
-  3: 'the platform configuration is bad',
-  4: 'a length is bad',
-  5: 'the platform is already owned',
-  6: 'a certificate is bad',
-  7: 'the guest policy forbids it',
-  8: 'the guest is inactive',
-  9: 'an address is bad',
-  10: 'a signature is bad',
-  11: 'a measurement is bad',
-  12: 'the ASID is owned',
-  13: 'the ASID is bad',
-  14: 'WBINVD is required',
-  15: 'DF_FLUSH is required',
-  16: 'the guest handle is bad',
-  17: 'the command is bad',
-  18: 'the guest is active',
-  19: 'hardware error, the platform is safe',
-  20: 'hardware error, the platform is unsafe',
-  21: 'not supported',
-  22: 'a parameter is bad',
-  23: 'out of resources',
-  24: 'integrity check of secure data failed',
-  25: 'a page has the wrong size',
-  26: 'a page is in the wrong state',
-  27: 'a metadata entry is bad',
-  28: 'a page has the wrong owner',
-  29: 'the AEAD sequence overflowed',
-  31: 'the ring buffer mode was left',
-  32: 'the RMP must be initialised',
-  33: 'the SVN is below the committed one',
-  34: 'the firmware version is below the committed one',
-  35: 'a shutdown is required',
-  36: 'the update failed',
-  37: 'a restore is required',
-  38: 'RMP initialisation failed',
-  39: 'the key is not valid',
-}
 
 /** Of two names of one number (EAGAIN, EWOULDBLOCK) the first. */
 const ERRNO_NAMES = new Map(
@@ -76,37 +35,70 @@ export function isBusy(outcome: IoctlOutcome): boolean {
   return ['EAGAIN', 'EBUSY', 'EINTR'].includes(errnoName(outcome.errno))
 }
 
+/** Bytes that the host's certificates need, when the failure is that the room was too small: the one that wipes no key. */
+export function neededRoom(outcome: IoctlOutcome & { readonly certificatesLength?: number }): number | undefined {
+  return outcome.exitinfo2 >> 32n === BigInt(VMM_INVALID_LENGTH) ? outcome.certificatesLength : undefined
+}
+
 /** The error for an ioctl that failed. Sources: Linux `drivers/virt/coco/sev-guest`, AMD 56860, GHCB specification. */
-export function ioctlError(path: string, outcome: IoctlOutcome): SnpDeviceError {
+export function ioctlError(
+  path: string,
+  outcome: IoctlOutcome & { readonly certificatesLength?: number },
+): SnpDeviceError {
   const errno = errnoName(outcome.errno)
   const firmwareStatus = Number(outcome.exitinfo2 & 0xffff_ffffn)
   const vmmStatus = Number(outcome.exitinfo2 >> 32n)
-  if (errno === 'ENOTTY') {
-    const trap = path.endsWith('/sev')
-      ? ' (on a bare-metal AMD host /dev/sev belongs to the host and gives no reports)'
-      : ''
-    return new SnpDeviceError(
-      'ERR_SNP_NOT_THE_DEVICE',
-      `${path} does not answer SNP guest requests: it is another device${trap}, or the kernel has wiped its key (VMPCK) after an earlier error, until the guest restarts`,
-      { errno },
-    )
-  }
+  if (errno === 'ENOTTY') return notTheDevice(path)
   if (vmmStatus === VMM_BUSY || isBusy(outcome)) {
-    return new SnpDeviceError('ERR_SNP_BUSY', `${path}: the host throttles requests (${errno})`, { errno, vmmStatus })
-  }
-  if (vmmStatus !== 0) {
-    const words = vmmStatus === VMM_INVALID_LENGTH ? 'the buffer for certificates is too small' : `status ${vmmStatus}`
-    return new SnpDeviceError('ERR_SNP_VMM', `${path}: the hypervisor refused (${errno}): ${words}`, {
+    const retry = isBusy(outcome) ? 'again' : 'after-restart'
+    const lost =
+      retry === 'again' ? '' : '; the kernel waited in vain, and later requests will fail until the guest restarts'
+    return new SnpDeviceError('ERR_SNP_BUSY', `${path}: the host throttles requests (${errno})${lost}`, {
       errno,
       vmmStatus,
+      retry,
     })
   }
-  if (firmwareStatus !== 0 && firmwareStatus !== NO_FIRMWARE_CALL) {
-    const words = FIRMWARE_STATUSES[firmwareStatus] ?? 'a status this version does not know'
-    const message = `${path}: the secure processor refused with 0x${firmwareStatus.toString(16)} (${errno}): ${words}; later requests will fail until the guest restarts`
-    return new SnpDeviceError('ERR_SNP_FIRMWARE', message, { errno, firmwareStatus })
+  if (vmmStatus === VMM_INVALID_LENGTH) return tooSmall(path, errno, outcome.certificatesLength)
+  if (vmmStatus !== 0) {
+    const message = `${path}: the hypervisor refused (${errno}): status ${vmmStatus}; later requests will fail until the guest restarts`
+    return new SnpDeviceError('ERR_SNP_VMM', message, { errno, vmmStatus, retry: 'after-restart' })
   }
+  if (firmwareStatus !== 0 && firmwareStatus !== NO_FIRMWARE_CALL) {
+    const { name, words } = FIRMWARE_STATUSES[firmwareStatus] ?? {
+      name: '',
+      words: 'a status this version does not know',
+    }
+    const what = `0x${firmwareStatus.toString(16)}${name && ` ${name}`}`
+    const message = `${path}: the secure processor refused with ${what} (${errno}): ${words}; later requests will fail until the guest restarts`
+    return new SnpDeviceError('ERR_SNP_FIRMWARE', message, { errno, firmwareStatus, retry: 'after-restart' })
+  }
+  if (errno === 'EBADMSG')
+    return new SnpDeviceError(
+      'ERR_SNP_RESPONSE',
+      `${path}: the answer was not the secure processor's (${errno}); later requests will fail until the guest restarts`,
+      { errno, retry: 'after-restart' },
+    )
   return new SnpDeviceError('ERR_SNP_IOCTL', `${path}: the request failed with ${errno}`, { errno })
+}
+
+function notTheDevice(path: string): SnpDeviceError {
+  const host = path.endsWith('/sev')
+  const trap = host ? ' (on a bare-metal AMD host /dev/sev belongs to the host and gives no reports)' : ''
+  return new SnpDeviceError(
+    'ERR_SNP_NOT_THE_DEVICE',
+    `${path} does not answer SNP guest requests: it is another device${trap}, or the kernel has wiped its key (VMPCK) after an earlier error, until the guest restarts`,
+    { errno: 'ENOTTY', retry: host ? 'never' : 'after-restart' },
+  )
+}
+
+function tooSmall(path: string, errno: string, certificatesLength: number | undefined): SnpDeviceError {
+  const needed = certificatesLength === undefined ? '' : `: they need ${certificatesLength} bytes`
+  return new SnpDeviceError('ERR_SNP_VMM', `${path}: the buffer for certificates is too small (${errno})${needed}`, {
+    errno,
+    vmmStatus: VMM_INVALID_LENGTH,
+    ...(certificatesLength !== undefined && { certificatesLength }),
+  })
 }
 
 /** The error for a message that was delivered and refused: the status word of MSG_REPORT_RSP or MSG_KEY_RSP. */

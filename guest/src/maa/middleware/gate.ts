@@ -42,8 +42,8 @@ export function createGate<Request>(options: GateOptions<Request>): Gate<Request
   const { header = 'authorization', nonce, onRefused, ...verification } = options
   const { clock = systemClock, fetch } = options
   const keys = options.keys ?? createSigningKeys({ clock, ...(fetch && { fetch }) })
-  return async (valueOf, request) => {
-    const token = tokenOf(header, valueOf(header))
+  return async (headerOf, request) => {
+    const token = tokenOf(header, headerOf(header))
     if (token === undefined) return refusal(401, 'ERR_TOKEN_MISSING', 'an attestation token is required')
     try {
       const challenge = await nonce?.(request)
