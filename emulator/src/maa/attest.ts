@@ -1,7 +1,13 @@
 import { WireError } from '@skerry/guest/wire'
 import type { AttestationProviderRecord, EmulatorContext } from '../core/index.ts'
 import { journalClaims } from './claims.ts'
-import { type AttestationError, badMessage, invalidParameter, policyParsingError } from './errors.ts'
+import {
+  type AttestationError,
+  badMessage,
+  invalidParameter,
+  policyEvaluationError,
+  policyParsingError,
+} from './errors.ts'
 import { type Check, check } from './evidence/check.ts'
 import type { EvidenceKind, EvidenceRequest, Findings } from './evidence-kind.ts'
 import { draftPolicy, type EffectivePolicy, effectivePolicy } from './policies/effective.ts'
@@ -121,7 +127,7 @@ function choosePolicy(
       error instanceof PolicySyntaxError
         ? policyParsingError(error)
         : error instanceof PolicyRunError
-          ? badMessage(error.message)
+          ? policyEvaluationError(error.message)
           : undefined
     if (refusal === undefined) throw error
     const checks = [check('policy.text', 'a policy', refusal.message, false, 'mend the policy at this line and column')]

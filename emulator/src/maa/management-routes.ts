@@ -3,10 +3,11 @@ import type { EmulatorContext, JournalCondition } from '../core/index.ts'
 import { type ApiVersion, certificateResultClaim, requireApiVersion } from './api-version.ts'
 import { type AttestationType, attestationType } from './attestation-types.ts'
 import type { Gate, Right } from './caller.ts'
-import { AttestationError, badMessage } from './errors.ts'
+import { AttestationError, badMessage, policyEvaluationError } from './errors.ts'
 import { type Change, changeSigners, resetPolicy, setPolicy } from './policies/change.ts'
 import { effectivePolicy, storedPolicyJws } from './policies/effective.ts'
 import { listSigners } from './policies/signers.ts'
+import { PolicyRunError } from './policy/errors.ts'
 import { answer, type Routes } from './routes.ts'
 import { tcbBaselines } from './tcb-baselines.ts'
 import { policyToken } from './token.ts'
@@ -56,8 +57,12 @@ export function managementRoutes(app: Hono<Routes>, ctx: EmulatorContext, gate: 
     const type = requireType(c.req.param('type'))
     await gate.admit(c.req.raw, c.get('provider'), 'read')
     const current = c.req.query('provideCurrentTcbInPolicy')?.toLowerCase() === 'true'
-    const policy = current ? effectivePolicy(ctx, c.get('provider'), type)?.policy : undefined
-    return answer(c, 200, tcbBaselines(type, current ? { policy } : undefined))
+    if (!current) return answer(c, 200, tcbBaselines(type))
+    try {
+      return answer(c, 200, tcbBaselines(type, { policy: effectivePolicy(ctx, c.get('provider'), type)?.policy }))
+    } catch (error) {
+      throw error instanceof PolicyRunError ? policyEvaluationError(error.message) : error
+    }
   })
 }
 

@@ -419,6 +419,15 @@ describe('TCB baselines', () => {
     expect(await current()).toMatchObject([{ tcbEvaluationDataNumber: '12' }])
   })
 
+  it('cannot be told of a policy whose configuration cannot be evaluated', async () => {
+    const rule = '=> issueproperty(type="x-ms-sgx-tcbidentifier", value=AppendString("1", NegateBool(true)));'
+    await put(unsignedJws(policyPayload(`version=1.2;configurationrules{${rule}};authorizationrules{=> permit();};`)))
+    expect(await ask('2025-06-01&provideCurrentTcbInPolicy=true')).toMatchObject({
+      status: 400,
+      error: { code: 'PolicyEvaluationError', message: expect.stringContaining('(configurationrules, line 1)') },
+    })
+  })
+
   it('are none for other types, and not there before 2022-09-01-preview', async () => {
     expect(await ask('2025-06-01', 'SevSnpVm')).toMatchObject({ status: 200, tcbBaselines: [] })
     expect(await ask('2022-08-01')).toMatchObject({ status: 400, error: { code: 'UnsupportedApiVersion' } })
