@@ -2,19 +2,26 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SNP_GET_REPORT 0xC0205300u
@@ -69,6 +76,55 @@ static int report(const char *path, int first) {
   }
   print_hex(response, 1216);
   return 0;
+}
+
+// The report, alone, on 64 bytes in hex.
+static int report_on(const char *hex) {
+  int device = open_device("/dev/sev-guest");
+  static uint8_t request[96], response[4000];
+  for (int i = 0; i < 64; i++) sscanf(hex + 2 * i, "%2hhx", &request[i]);
+  struct argument argument = {.version = 1, .request = (uintptr_t)request, .response = (uintptr_t)response};
+  if (ioctl(device, SNP_GET_REPORT, &argument) < 0) return printf("%s\n", strerrorname_np(errno)), 1;
+  print_hex(response + 0x20, 1184);
+  return 0;
+}
+
+// A report for each line of standard input, for as long as it is open: `ok`, or the error.
+static int ask_on_line(const char *path) {
+  int device = open_device(path);
+  static uint8_t response[4000];
+  char line[64];
+  printf("ready\n");
+  for (fflush(stdout); fgets(line, sizeof line, stdin); fflush(stdout))
+    printf("%s\n", ask_report(device, 1, response) < 0 ? strerrorname_np(errno) : "ok");
+  return 0;
+}
+
+// How long each of `count` requests took, in nanoseconds, one a line.
+static int rounds(const char *path, int count) {
+  int device = open_device(path);
+  static uint8_t response[4000];
+  for (int i = 0; i < count; i++) {
+    struct timespec before, after;
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    if (ask_report(device, 1, response) < 0) return printf("%s\n", strerrorname_np(errno)), 1;
+    clock_gettime(CLOCK_MONOTONIC, &after);
+    printf("%ld\n", (after.tv_sec - before.tv_sec) * 1000000000L + after.tv_nsec - before.tv_nsec);
+  }
+  return 0;
+}
+
+// Runs a program below a seccomp listener of our own that notifies nothing.
+static int below_a_listener(char **command) {
+  struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+  struct sock_fprog program = {.len = 1, .filter = &allow};
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  int listener = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+  if (listener < 0) return printf("%s\n", strerrorname_np(errno)), 1;
+  // Closed, it would be nobody's.
+  fcntl(listener, F_SETFD, 0);
+  execvp(command[0], command);
+  return 1;
 }
 
 static const char *outcome(int result) { return result < 0 ? strerrorname_np(errno) : "0"; }
@@ -207,6 +263,24 @@ static int connect_to(const char *host, const char *port) {
   return 0;
 }
 
+// Whether a server of the file system, or (with @ before its name) an abstract one, answers.
+static int connect_unix(const char *path) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+  if (path[0] == '@') address.sun_path[0] = 0;
+  int connection = socket(AF_UNIX, SOCK_STREAM, 0);
+  socklen_t size = offsetof(struct sockaddr_un, sun_path) + strlen(path) + (path[0] != '@');
+  return printf("%s\n", outcome(connect(connection, (struct sockaddr *)&address, size))) < 0;
+}
+
+// Whether a datagram would leave: what asks a name server, or reports home.
+static int send_datagram(const char *host, const char *port) {
+  struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICHOST}, *found;
+  if (getaddrinfo(host, port, &hints, &found) != 0) return printf("no such name\n"), 1;
+  int socket_ = socket(found->ai_family, SOCK_DGRAM, 0);
+  return printf("%s\n", outcome(sendto(socket_, "x", 1, 0, found->ai_addr, found->ai_addrlen))) < 0;
+}
+
 static int serve(const char *port, const char *text) {
   struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found;
   if (getaddrinfo(NULL, port, &hints, &found) != 0) return 1;
@@ -232,6 +306,13 @@ int main(int count, char **words) {
   if (strcmp(what, "leave-behind") == 0) return leave_behind(0);
   if (strcmp(what, "wait-with-child") == 0) return leave_behind(1);
   if (strcmp(what, "connect") == 0) return connect_to(words[2], words[3]);
+  if (strcmp(what, "unix") == 0) return connect_unix(words[2]);
+  if (strcmp(what, "udp") == 0) return send_datagram(words[2], words[3]);
+  if (strcmp(what, "report-on") == 0) return report_on(words[2]);
+  if (strcmp(what, "ask-on-line") == 0) return ask_on_line(words[2]);
+  if (strcmp(what, "undumpable") == 0) return prctl(PR_SET_DUMPABLE, 0), report(words[2], 1);
+  if (strcmp(what, "rounds") == 0) return rounds(words[2], atoi(words[3]));
+  if (strcmp(what, "listener") == 0) return below_a_listener(words + 2);
   if (strcmp(what, "serve") == 0) return serve(words[2], words[3]);
   return 2;
 }

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
-import type { InstanceClient } from '../../control/client.ts'
+import type { ControlError, InstanceClient } from '../../control/client.ts'
 import { SNP_PRODUCTS } from '../../psp/products.ts'
 import { launchRequest, parseTcb, parseVmpl, type RunFlags } from '../run/flags.ts'
 import { UsageError } from '../usage-error.ts'
@@ -78,7 +78,11 @@ async function run(command: readonly string[], flags: RunFlags): Promise<number>
   using client = connectInstance(info)
   const launch = async () => {
     if (flags.tcb !== undefined) await moveHost(client, flags)
-    return client.launchGuest(request)
+    try {
+      return await client.launchGuest(request)
+    } catch (error) {
+      throw refused(error)
+    }
   }
   const say = (line: string) => void process.stderr.write(`skerry: ${line}\n`)
   try {
@@ -91,6 +95,12 @@ async function run(command: readonly string[], flags: RunFlags): Promise<number>
   } catch (error) {
     throw withCode(error)
   }
+}
+
+/** What the instance says of a launch that it was asked for: a flag is to blame. */
+function refused(error: unknown): unknown {
+  const { answer } = error as Partial<ControlError>
+  return answer?.status === 400 || answer?.status === 404 ? new UsageError(answer.message) : error
 }
 
 /** The host is the instance's: what else runs there goes with it. */
