@@ -1,4 +1,5 @@
 import { createHash, X509Certificate } from 'node:crypto'
+import { derToPem } from '@skerry/guest/wire'
 import { compactVerify } from 'jose'
 import type { EmulatorContext, ServicePrincipalRecord } from '../../core/index.ts'
 import { withoutTrailing } from '../../core/trim-end.ts'
@@ -58,7 +59,7 @@ function findCertificate(
   const known = registered.find((der) =>
     said.length === 0 ? brought[0]?.raw.equals(der) : said.every((name) => isNameOf(der, name)),
   )
-  if (known !== undefined) return new X509Certificate(known)
+  if (known !== undefined) return certificateOf(known)
   const [leaf] = brought
   const shown = leaf ? thumbprint(leaf.raw, 'sha1', 'hex').toUpperCase() : shownThumbprint(said[0])
   if (leaf === undefined || principal.trustedSubjects === undefined) {
@@ -66,17 +67,20 @@ function findCertificate(
   }
   if (!said.every((name) => isNameOf(leaf.raw, name))) throw refusedKey('notFound', principal.clientId, shown)
   const trusted = principal.trustedSubjects.filter(({ subjectName }) => isSubject(leaf, subjectName))
-  const authorities = trusted.flatMap((one) =>
-    one.authorities.map((der) => new X509Certificate(Buffer.from(der, 'base64'))),
-  )
+  const authorities = trusted.flatMap((one) => one.authorities.map((der) => certificateOf(Buffer.from(der, 'base64'))))
   if (!chainToAuthority(brought, authorities, ctx.clock.now())) throw refusedKey('chain', principal.clientId, shown)
   return leaf
+}
+
+/** As PEM: of DER that has PEM inside, Node would read what is inside. */
+function certificateOf(der: Buffer): X509Certificate {
+  return new X509Certificate(derToPem(der))
 }
 
 function broughtChain(x5c: unknown): X509Certificate[] {
   if (!Array.isArray(x5c) || x5c.length > 10) return []
   try {
-    return x5c.map((der) => new X509Certificate(Buffer.from(String(der), 'base64')))
+    return x5c.map((der) => certificateOf(Buffer.from(String(der), 'base64')))
   } catch {
     return []
   }
