@@ -1,7 +1,11 @@
-import { fetchCertification, type ThimOptions } from '../thim/thim.ts'
+import { X509Certificate } from 'node:crypto'
+import { systemClock } from '../clock.ts'
+import type { CertificateSource } from '../thim/source.ts'
+import { type ThimOptions, thimSource } from '../thim/thim.ts'
 import {
   decodeTcb,
   decodeVcekExtensions,
+  derToPem,
   encodeHex,
   encodeTcb,
   equalBytes,
@@ -20,35 +24,75 @@ import { AttestationError } from './errors.ts'
 
 /** The certificates of this chip, kept between attestations and asked for again when the firmware has moved on. */
 export interface CertificateCache {
-  /** Those at hand; the first call asks the host if the security context brought none. */
-  current(): Promise<ThimCertification>
-  /** Asks the host again and keeps the answer. Calls that come while one is under way share it. */
-  refresh(): Promise<ThimCertification>
+  /** Those at hand; asks for them when there are none, or when they have been kept for longer than they last. */
+  current(report?: SnpReport): Promise<ThimCertification>
+  /** Asks again and keeps the answer. Calls about the same TCB that come while one is under way share it. */
+  refresh(report?: SnpReport): Promise<ThimCertification>
 }
 
-export function createCertificateCache(
-  options: ThimOptions & { readonly initial?: ThimCertification } = {},
-): CertificateCache {
-  let kept = options.initial
-  let underWay: Promise<ThimCertification> | undefined
-  const refresh = () => {
-    underWay ??= fetchCertification(options)
-      .then((certification) => {
-        kept = certification
-        return certification
-      })
-      .finally(() => {
-        underWay = undefined
-      })
-    return underWay
+export interface CertificateCacheOptions extends ThimOptions {
+  /** Those that the security context brought. */
+  readonly initial?: ThimCertification
+  /** Default: THIM. */
+  readonly source?: CertificateSource
+}
+
+/** While certificates that are due cannot be renewed, they serve on, and their source is left alone for this long. */
+const RENEWAL_REST_MS = 60_000
+
+export function createCertificateCache(options: CertificateCacheOptions = {}): CertificateCache {
+  const { clock = systemClock, source = thimSource(options) } = options
+  let kept = options.initial && { certification: options.initial, until: lastsUntil(options.initial, clock.now()) }
+  const underWay = new Map<string, Promise<ThimCertification>>()
+
+  const refresh = (report?: SnpReport) => {
+    const of = report === undefined ? '' : `${encodeHex(report.chipId)}/${tcbToHex(report.reportedTcb)}`
+    const asked =
+      underWay.get(of) ??
+      source
+        .fetch(report)
+        .then((certification) => {
+          kept = { certification, until: lastsUntil(certification, clock.now()) }
+          return certification
+        })
+        .finally(() => underWay.delete(of))
+    underWay.set(of, asked)
+    return asked
   }
-  return { current: async () => kept ?? (await refresh()), refresh }
+
+  return {
+    refresh,
+    async current(report) {
+      if (kept === undefined) return await refresh(report)
+      const { certification, until } = kept
+      if (clock.now() < until) return certification
+      kept = { certification, until: clock.now() + RENEWAL_REST_MS }
+      return await refresh(report).catch(() => certification)
+    },
+  }
+}
+
+/** Certificates are good for as long as the service says and the first of them is valid. Milliseconds since the epoch. */
+function lastsUntil(certification: ThimCertification, now: number): number {
+  const { cacheControl } = certification
+  const seconds = /^\d{1,9}$/.test(cacheControl) ? Number(cacheControl) : Number.POSITIVE_INFINITY
+  return Math.min(now + seconds * 1000, validUntil(certification))
+}
+
+function validUntil({ vcekCert, certificateChain }: ThimCertification): number {
+  try {
+    const ders = [...pemToDer(vcekCert), ...pemToDer(certificateChain)]
+    return Math.min(...ders.map((der) => Date.parse(new X509Certificate(derToPem(der)).validTo)))
+  } catch {
+    // What cannot be read is told where it is compared with a report.
+    return Number.POSITIVE_INFINITY
+  }
 }
 
 /**
  * Why these certificates do not belong to this report, in words; undefined when they do. Looks at `tcbm` and at what the
- * VCEK itself says (AMD 57230, certificate extensions): the TCB and the chip.
- * @throws AttestationError `ERR_CERTIFICATES` when the certificate cannot be read
+ * VCEK or VLEK itself says (AMD 57230, certificate extensions): which of the two it is, the TCB and the chip.
+ * @throws AttestationError `ERR_CERTIFICATES` when the certificate cannot be read, or the report is not signed
  */
 export function mismatch(report: SnpReport, certification: ThimCertification): string | undefined {
   const reported = tcbToHex(report.reportedTcb)
@@ -56,16 +100,25 @@ export function mismatch(report: SnpReport, certification: ThimCertification): s
   if (!equalTcb(announced, report.reportedTcb))
     return `the report says TCB ${reported}, the certificates are for ${tcbToHex(announced)}`
   const vcek = readVcek(certification)
+  const signedWith = (report.keyInfo >> 2) & 7
+  if (signedWith === 7)
+    throw new AttestationError(
+      'ERR_CERTIFICATES',
+      'the report is not signed: the host hides the key of its chip (MaskChipKey) and has loaded no other',
+    )
+  const wanted = signedWith === 1 ? 'VLEK' : 'VCEK'
+  const found = vcek.hwid === undefined ? 'VLEK' : 'VCEK'
+  if (wanted !== found) return `the report is signed with the ${wanted}, the certificate is of a ${found}`
   const product = productOfName(vcek.productName) ?? productOfReport(report)
   if (product === undefined)
     throw new AttestationError(
       'ERR_CERTIFICATES',
-      `the VCEK certificate is for ${vcek.productName}, which this version does not know`,
+      `the ${found} certificate is for ${vcek.productName}, which this version does not know`,
     )
   const certified = encodeTcb(vcek.tcb, product)
   // Reserved bytes of the report's TCB are not in the certificate.
   if (!equalTcb(certified, encodeTcb(decodeTcb(report.reportedTcb, product), product))) {
-    return `the report says TCB ${reported}, the VCEK certificate is for ${tcbToHex(certified)}`
+    return `the report says TCB ${reported}, the ${found} certificate is for ${tcbToHex(certified)}`
   }
   const masked = isZero(report.chipId)
   if (vcek.hwid !== undefined && !masked && !equalBytes(vcek.hwid, report.chipId.subarray(0, vcek.hwid.length))) {

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { openDevice, type SnpDevice } from '../device/index.ts'
 import type { Fetch } from '../http/upstream.ts'
+import type { CertificateSource } from '../thim/source.ts'
 import { readSecurityContext, type SecurityContext, uvmEndorsementsOf } from '../uvm/security-context.ts'
 import { createCertificateCache } from './certificates.ts'
 import type { AttestationContext } from './evidence.ts'
@@ -10,6 +11,8 @@ export interface AttestationContextOptions {
   readonly device?: SnpDevice
   /** Default: read by `readSecurityContext()`. */
   readonly securityContext?: SecurityContext
+  /** Who is asked for certificates that the context does not bring, or that are too old. Default: THIM. */
+  readonly certificateSource?: CertificateSource
   readonly fetch?: Fetch
   readonly clock?: Clock
   readonly log?: (message: string) => void
@@ -37,6 +40,7 @@ export async function createAttestationContext(options: AttestationContextOption
       ...(securityContext.certification && { initial: securityContext.certification }),
       ...(fetch && { fetch }),
       ...(clock && { clock }),
+      ...(options.certificateSource && { source: options.certificateSource }),
     }),
     uvmEndorsements: uvmEndorsementsOf(securityContext),
     ...(log && { log }),

@@ -56,19 +56,19 @@ export async function collectEvidence(context: AttestationContext, options: Coll
   const ask = () => device.getReport(reportData, options.vmpl === undefined ? {} : { vmpl: options.vmpl })
 
   let report = await ask()
-  let certification = await context.certificates.current()
   let decoded = decodeReport(report)
+  let certification = await context.certificates.current(decoded)
   let reason = mismatch(decoded, certification)
   if (reason !== undefined) {
     context.log?.(`${reason}: asking for certificates again`)
-    certification = await context.certificates.refresh()
+    certification = await context.certificates.refresh(decoded)
     reason = mismatch(decoded, certification)
   }
   if (reason !== undefined) {
     context.log?.(`${reason}: asking for a new report`)
     report = await ask()
     decoded = decodeReport(report)
-    certification = await context.certificates.refresh()
+    certification = await context.certificates.refresh(decoded)
     reason = mismatch(decoded, certification)
   }
   if (reason !== undefined) {

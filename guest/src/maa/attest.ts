@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { type AttestationContext, collectEvidence, type Evidence } from '../attest/evidence.ts'
 import { parseEndpoint } from '../http/endpoint.ts'
-import { type Fetch, globalFetch, requestJson, UpstreamError } from '../http/upstream.ts'
+import { type Fetch, globalFetch, requestJson } from '../http/upstream.ts'
 import { encodeSnpAttestRequest } from '../wire/index.ts'
+import { tokenOf } from './attest-sgx.ts'
 
 export interface AttestOptions {
   /** Host name of the Microsoft Azure Attestation provider, such as `contoso.weu.attest.azure.net`. */
@@ -41,8 +42,5 @@ async function requestToken(url: string, host: string, evidence: Evidence, optio
     headers: { 'Content-Type': 'application/json' },
     body,
   })
-  const token = (answer as { token?: unknown } | null)?.token
-  if (typeof token !== 'string' || token.split('.').length !== 3)
-    throw new UpstreamError('ERR_UPSTREAM_BODY', service, 'the answer holds no token')
-  return token
+  return tokenOf(service, answer)
 }

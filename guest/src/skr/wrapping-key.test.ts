@@ -35,6 +35,38 @@ describe('the stock of wrapping keys', () => {
     await expect(keys.take()).resolves.toMatchObject({ kid: '1' })
   })
 
+  it('serves who came first, and makes no more at a time than it may', async () => {
+    const makers: ((key: WrappingKey) => void)[] = []
+    const keys = createWrappingKeys({
+      size: 1,
+      parallel: 2,
+      create: () => new Promise((resolve) => makers.push(resolve)),
+    })
+    const taken = [keys.take(), keys.take(), keys.take()]
+    expect(makers).toHaveLength(2)
+    for (let made = 0; made < 4; made += 1) {
+      makers[made]!({ kid: `${made}` } as WrappingKey)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect((await Promise.all(taken)).map(({ kid }) => kid)).toEqual(['0', '1', '2'])
+    expect(makers).toHaveLength(4)
+    await expect(keys.take()).resolves.toMatchObject({ kid: '3' })
+  })
+
+  it('goes on after a key that could not be made', async () => {
+    let tries = 0
+    const keys = createWrappingKeys({
+      parallel: 1,
+      create: async () => {
+        tries += 1
+        if (tries === 1) throw new Error('no entropy')
+        return { kid: `${tries}` } as WrappingKey
+      },
+    })
+    const [first, second] = await Promise.allSettled([keys.take(), keys.take()])
+    expect([first.status, second.status]).toEqual(['rejected', 'fulfilled'])
+  })
+
   it('tells whoever takes a key when none can be made', async () => {
     const keys = createWrappingKeys({ create: () => Promise.reject(new Error('no entropy')) })
     keys.fill()

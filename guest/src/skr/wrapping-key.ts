@@ -27,34 +27,59 @@ export async function createWrappingKey(): Promise<WrappingKey> {
   return { privateKey, kid, runtimeData: Buffer.from(JSON.stringify({ keys: [jwk] })) }
 }
 
+export interface WrappingKeysOptions {
+  /** How many are kept ready. Default 8. */
+  readonly size?: number
+  /** How many are made at a time; each holds a thread of libuv's pool, which ioctls need, too. Default 2. */
+  readonly parallel?: number
+  readonly create?: () => Promise<WrappingKey>
+}
+
 /**
- * A small stock of wrapping keys, refilled in the background one at a time: generation is most of the time of a release.
- * Each key is given out once. The first are made when `take` is first called, or by `fill`.
+ * A stock of wrapping keys, refilled in the background: generation is most of the time of a release. Each key is given
+ * out once, and whoever comes first gets the next one that is ready. The first are made when `take` is first called, or
+ * by `fill`.
  */
-export function createWrappingKeys(
-  options: { readonly size?: number; readonly create?: () => Promise<WrappingKey> } = {},
-): WrappingKeys & { fill(): void } {
-  const { size = 2, create = createWrappingKey } = options
+export function createWrappingKeys(options: WrappingKeysOptions = {}): WrappingKeys & { fill(): void } {
+  const { size = 8, parallel = 2, create = createWrappingKey } = options
   const stock: WrappingKey[] = []
-  let filling = false
-  const fill = async () => {
-    if (filling) return
-    filling = true
+  const waiting: PromiseWithResolvers<WrappingKey>[] = []
+  let underWay = 0
+
+  const make = async () => {
+    underWay += 1
     try {
-      while (stock.length < size) stock.push(await create())
-    } catch {
-      // Whoever takes next makes its own, and is told what goes wrong.
-    } finally {
-      filling = false
+      const key = await create()
+      const first = waiting.shift()
+      if (first === undefined) stock.push(key)
+      else first.resolve(key)
+      underWay -= 1
+      fill()
+    } catch (error) {
+      underWay -= 1
+      // Who waits longest is told what goes wrong. Without anybody waiting, the next to come will see for itself.
+      const first = waiting.shift()
+      first?.reject(error)
+      if (first !== undefined) fill()
     }
   }
+
+  const fill = () => {
+    while (underWay < parallel && stock.length + underWay < size + waiting.length) void make()
+  }
+
   return {
     async take() {
       const ready = stock.shift()
-      const key = ready ?? (await create())
-      void fill()
-      return key
+      if (ready !== undefined) {
+        fill()
+        return ready
+      }
+      const turn = Promise.withResolvers<WrappingKey>()
+      waiting.push(turn)
+      fill()
+      return await turn.promise
     },
-    fill: () => void fill(),
+    fill,
   }
 }

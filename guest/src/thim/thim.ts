@@ -1,46 +1,54 @@
 import type { Clock } from '../clock.ts'
 import { systemClock } from '../clock.ts'
+import { InvalidArgumentError } from '../http/endpoint.ts'
+import { retried } from '../http/retry.ts'
 import { type Fetch, globalFetch, requestJson, UpstreamError } from '../http/upstream.ts'
 import { parseThimCertification, type ThimCertification, WireError } from '../wire/index.ts'
+import type { CertificateSource } from './source.ts'
 
 /** Trusted Hardware Identity Management of the host (Microsoft Learn, "Trusted Hardware Identity Management"). */
-const THIM_URL = 'http://169.254.169.254/metadata/THIM/amd/certification'
+const THIM_PATH = '/metadata/THIM/amd/certification'
+const THIM_HOST = 'http://169.254.169.254'
 
-/** Waits between tries, in milliseconds: one more try than waits. */
-const WAITS_MS = [500, 1000, 2000]
-
-/** The instance metadata service's own guidance: these pass. */
-const PASSING_STATUSES = new Set([404, 408, 410, 429, 500, 502, 503, 504])
+/** Names another address: virtual nodes have their own. A host with a port, or a URL. */
+export const THIM_ENDPOINT_VARIABLE = 'THIM_ENDPOINT'
 
 export interface ThimOptions {
+  /** Default: that of the variable THIM_ENDPOINT, else the instance metadata service. */
+  readonly endpoint?: string
+  readonly env?: Readonly<Record<string, string | undefined>>
   readonly fetch?: Fetch
   readonly clock?: Clock
 }
 
 /**
  * Asks the host for the VCEK certificate of this chip at its current TCB, and its chain.
- * @throws UpstreamError after the last of four tries
+ * @throws UpstreamError after the last of four tries; InvalidArgumentError for an endpoint that is none
  */
 export async function fetchCertification(options: ThimOptions = {}): Promise<ThimCertification> {
   const { fetch = globalFetch, clock = systemClock } = options
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      const value = await requestJson(fetch, 'THIM', THIM_URL, { headers: { Metadata: 'true' } }, 10_000)
-      return parse(value)
-    } catch (error) {
-      const wait = WAITS_MS[attempt]
-      if (wait === undefined || !mayPass(error)) throw error
-      await clock.sleep(wait)
-    }
-  }
+  const url = urlOf(options.endpoint ?? (options.env ?? process.env)[THIM_ENDPOINT_VARIABLE])
+  // While the host updates its service, it is not found.
+  return await retried(
+    async () => parse(await requestJson(fetch, 'THIM', url, { headers: { Metadata: 'true' } }, 10_000)),
+    {
+      clock,
+      alsoPassing: [404],
+    },
+  )
 }
 
-function mayPass(error: unknown): boolean {
-  if (!(error instanceof UpstreamError)) return false
-  return (
-    error.code === 'ERR_UPSTREAM_UNREACHABLE' ||
-    (error.code === 'ERR_UPSTREAM_STATUS' && PASSING_STATUSES.has(error.status ?? 0))
-  )
+/** The host's certificates, whatever the report. */
+export function thimSource(options: ThimOptions = {}): CertificateSource {
+  return { name: 'THIM', fetch: () => fetchCertification(options) }
+}
+
+function urlOf(endpoint: string | undefined): string {
+  if (!endpoint) return `${THIM_HOST}${THIM_PATH}`
+  const url = URL.parse(/^https?:\/\//i.test(endpoint) ? endpoint : `http://${endpoint}`)
+  if (url === null || url.username !== '')
+    throw new InvalidArgumentError(THIM_ENDPOINT_VARIABLE, `must be a host or a URL, not "${endpoint}"`)
+  return url.pathname === '/' ? `${url.origin}${THIM_PATH}` : url.href
 }
 
 function parse(value: unknown): ThimCertification {

@@ -66,6 +66,26 @@ describe('the security context', () => {
     })
   })
 
+  it('has what newer hosts add, and their form of the endorsement where there is no other', async () => {
+    const UVM_SECURITY_CONTEXT_DIR = await directory('newer', {
+      'transparent-reference-info-base64': 'BwgJ',
+      'tcb-reference-info-base64': 'Cg==',
+      'platform-reference-info-base64': 'Cw==',
+    })
+    const context = await readSecurityContext({ env: { UVM_SECURITY_CONTEXT_DIR } })
+    expect(context).toEqual({
+      source: UVM_SECURITY_CONTEXT_DIR,
+      transparentReferenceInfoBase64: 'BwgJ',
+      tcbReferenceInfoBase64: 'Cg==',
+      platformReferenceInfoBase64: 'Cw==',
+    })
+    expect(uvmEndorsementsOf(context)).toEqual([new Uint8Array([7, 8, 9])])
+    expect(uvmEndorsementsOf({ ...context, referenceInfoBase64: 'AQID' })).toEqual([new Uint8Array([1, 2, 3])])
+    expect(() => uvmEndorsementsOf({ source: 'x', transparentReferenceInfoBase64: '*' })).toThrow(
+      'transparent-reference-info-base64',
+    )
+  })
+
   it('may be nowhere', async () => {
     const context = await readSecurityContext({ env: {}, root: await directory('empty', {}) })
     expect(context).toEqual({ source: 'nowhere' })

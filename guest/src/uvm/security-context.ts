@@ -22,6 +22,11 @@ export interface SecurityContext {
   readonly referenceInfoBase64?: string
   /** Base64 of the CCE policy, as the file has it. */
   readonly securityPolicyBase64?: string
+  /** Newer hosts: base64 of the same endorsement with a transparency receipt (COSE, hash envelope). */
+  readonly transparentReferenceInfoBase64?: string
+  /** Newer hosts: base64 of COSE with reference values of the TCB, and of the platform. */
+  readonly tcbReferenceInfoBase64?: string
+  readonly platformReferenceInfoBase64?: string
 }
 
 /** The value of the security context is there and is not what it must be. `file` names the file or variable. */
@@ -53,37 +58,51 @@ type Value = keyof typeof SECURITY_CONTEXT_VARIABLES
 export async function readSecurityContext(options: SecurityContextOptions = {}): Promise<SecurityContext> {
   const { env = process.env, root = '/' } = options
   const directory = env[SECURITY_CONTEXT_DIR_VARIABLE] || (await findDirectory(root)) || SECURITY_CONTEXT_AKS_DIR
-  const read = async (value: Value) => {
+  const fromFile = async (value: keyof typeof SECURITY_CONTEXT_FILES) => {
     const file = join(directory, SECURITY_CONTEXT_FILES[value])
     const text = await readText(file)
-    if (text !== undefined) return { from: directory, file, text }
+    return text === undefined ? undefined : { from: directory, file, text }
+  }
+  const read = async (value: Value) => {
+    const found = await fromFile(value)
+    if (found !== undefined) return found
     const variable = SECURITY_CONTEXT_VARIABLES[value]
     const fromEnvironment = env[variable]?.trim()
     return fromEnvironment ? { from: 'environment', file: variable, text: fromEnvironment } : undefined
   }
-  const [hostAmdCert, referenceInfo, securityPolicy] = await Promise.all([
+  const [hostAmdCert, referenceInfo, securityPolicy, transparent, tcb, platform] = await Promise.all([
     read('hostAmdCert'),
     read('referenceInfo'),
     read('securityPolicy'),
+    fromFile('transparentReferenceInfo'),
+    fromFile('tcbReferenceInfo'),
+    fromFile('platformReferenceInfo'),
   ])
   return {
-    source: (referenceInfo ?? hostAmdCert ?? securityPolicy)?.from ?? 'nowhere',
+    source: (referenceInfo ?? transparent ?? hostAmdCert ?? securityPolicy)?.from ?? 'nowhere',
     ...(hostAmdCert && { certification: decodeCertification(hostAmdCert.file, hostAmdCert.text) }),
     ...(referenceInfo && { referenceInfoBase64: referenceInfo.text }),
     ...(securityPolicy && { securityPolicyBase64: securityPolicy.text }),
+    ...(transparent && { transparentReferenceInfoBase64: transparent.text }),
+    ...(tcb && { tcbReferenceInfoBase64: tcb.text }),
+    ...(platform && { platformReferenceInfoBase64: platform.text }),
   }
 }
 
 /**
- * The endorsements that MAA takes, from the context.
- * @throws SecurityContextError when the reference info is not base64
+ * The endorsement that MAA takes, from the context: the older form where the host has both.
+ * @throws SecurityContextError when it is not base64
  */
 export function uvmEndorsementsOf(context: SecurityContext): Uint8Array[] {
-  if (context.referenceInfoBase64 === undefined) return []
+  const { referenceInfoBase64, transparentReferenceInfoBase64 } = context
+  const text = referenceInfoBase64 ?? transparentReferenceInfoBase64
+  if (text === undefined) return []
   try {
-    return [decodeBase64(context.referenceInfoBase64)]
+    return [decodeBase64(text)]
   } catch (cause) {
-    throw new SecurityContextError(SECURITY_CONTEXT_FILES.referenceInfo, 'must be standard base64', cause)
+    const { referenceInfo, transparentReferenceInfo } = SECURITY_CONTEXT_FILES
+    const file = referenceInfoBase64 === undefined ? transparentReferenceInfo : referenceInfo
+    throw new SecurityContextError(file, 'must be standard base64', cause)
   }
 }
 
