@@ -67,6 +67,19 @@ _Noreturn static void run_program(const struct options *options, int report, con
   give_up_at(report, "exec");
 }
 
+// Collects what ended, and tells the launcher what became of the program; its end is ours.
+static void reap(pid_t program, int status, bool *stopped) {
+  for (;;) {
+    int how;
+    pid_t child = waitpid(-1, &how, WNOHANG | WUNTRACED | WCONTINUED);
+    if (child <= 0) return;
+    if (child != program) continue;
+    *stopped = WIFSTOPPED(how);
+    while (write(status, &how, sizeof how) < 0 && errno == EINTR) continue;
+    if (WIFEXITED(how) || WIFSIGNALED(how)) _exit(0);
+  }
+}
+
 void run_init(const struct options *options, bool own_pids, int report, int status, const void *original_mask) {
   struct failure failure;
   die_with_parent(report);
@@ -85,24 +98,17 @@ void run_init(const struct options *options, bool own_pids, int report, int stat
   close(report);
 
   // All signals are blocked since the launcher: pid 1 of a namespace would ignore what it does not handle, and a signal
-  // from the terminal reaches the program by itself. Only what a process sent us on purpose is passed on.
+  // to the process group reaches the program by itself. Only what the launcher queues is for us to pass on.
   sigset_t all;
   sigfillset(&all);
+  bool stopped = false;
   for (;;) {
     siginfo_t info;
     int signal = sigwaitinfo(&all, &info);
     if (signal < 0) continue;
-    if (signal != SIGCHLD) {
-      if (info.si_code <= 0) kill(program, signal);
-      continue;
-    }
-    for (;;) {
-      int ended;
-      pid_t child = waitpid(-1, &ended, WNOHANG);
-      if (child <= 0) break;
-      if (child != program) continue;
-      while (write(status, &ended, sizeof ended) < 0 && errno == EINTR) continue;
-      _exit(0);
-    }
+    reap(program, status, &stopped);
+    if (signal == SIGCHLD || info.si_code != SI_QUEUE) continue;
+    // One that runs is not told to go on.
+    if (signal != SIGCONT || stopped) kill(program, signal);
   }
 }

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,12 +21,18 @@
 struct watch {
   int control, report, status, signals;
   pid_t init;
-  bool own_pids, init_ended, failed;
+  bool own_pids, init_ended, failed, foreground;
   pid_t program; // as the launcher's PID namespace counts it
+  int ended;     // how the program ended, or -1
+  uint64_t had;  // signals that our process group was sent, and the program with it: bit by number
 };
 
+// Queued, so that init tells what is meant for the program from what the whole process group gets.
 static void forward(struct watch *watch, int signal) {
-  if (!watch->init_ended) kill(watch->init, signal);
+  union sigval nothing = {0};
+  if (watch->init_ended) return;
+  if (signal == SIGKILL) kill(watch->init, SIGKILL);
+  else sigqueue(watch->init, signal, nothing);
 }
 
 // Ends what is left below us. Orphans come to us (PR_SET_CHILD_SUBREAPER), so it is enough to look at our own children
@@ -93,10 +100,19 @@ static void take_report(struct watch *watch) {
   if (listener >= 0) close(listener);
 }
 
+static void take_signals(struct watch *watch);
+
 static void take_control(struct watch *watch) {
   unsigned char signal;
   ssize_t size = recv(watch->control, &signal, 1, MSG_DONTWAIT);
-  if (size == 1) return forward(watch, signal);
+  if (size == 1) {
+    // What the emulator's process got as one of a process group, all of the group got at the same time: we did too.
+    take_signals(watch);
+    const uint64_t bit = signal < 64 ? 1ull << signal : 0;
+    if (watch->had & bit) watch->had &= ~bit;
+    else forward(watch, signal);
+    return;
+  }
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
   // The emulator is gone, and what it held up goes with it.
   forward(watch, SIGKILL);
@@ -104,13 +120,13 @@ static void take_control(struct watch *watch) {
   watch->control = -1;
 }
 
-static void take_signal(struct watch *watch) {
+static void take_signals(struct watch *watch) {
   struct signalfd_siginfo info;
-  if (read(watch->signals, &info, sizeof info) != sizeof info) return;
-  if (info.ssi_signo != SIGCHLD) {
-    // Signals of the terminal reach the program by themselves; only what a process sent us on purpose is passed on.
-    if (info.ssi_code <= 0) forward(watch, info.ssi_signo);
-    return;
+  while (read(watch->signals, &info, sizeof info) == sizeof info) {
+    if (info.ssi_signo == SIGCHLD) continue;
+    // A program of our process group has it by itself, from the terminal or from whoever sent it to the group.
+    if (watch->program > 0 && getpgid(watch->program) == getpgrp()) watch->had |= 1ull << (info.ssi_signo & 63);
+    else if (info.ssi_code <= 0) forward(watch, info.ssi_signo);
   }
   for (;;) {
     int ended;
@@ -118,6 +134,26 @@ static void take_signal(struct watch *watch) {
     if (child <= 0) return;
     if (child == watch->init) watch->init_ended = true;
   }
+}
+
+// What init tells of the program: that it stopped, goes on, or ended. Whoever waits for the emulator's process, such as a
+// shell with job control, is to see it stopped while the program is.
+static void take_status(struct watch *watch) {
+  int status;
+  if (read(watch->status, &status, sizeof status) != sizeof status) {
+    close(watch->status);
+    watch->status = -1;
+  } else if (WIFSTOPPED(status) || WIFCONTINUED(status)) {
+    if (watch->foreground) kill(getppid(), WIFSTOPPED(status) ? SIGSTOP : SIGCONT);
+  } else {
+    watch->ended = status;
+  }
+}
+
+// A shell that we ran has taken the terminal for its own process group, and that group is no more.
+static void give_terminal_back(int terminal, pid_t group) {
+  pid_t now = tcgetpgrp(terminal);
+  if (now > 0 && now != group && kill(-now, 0) < 0 && errno == ESRCH) tcsetpgrp(terminal, group);
 }
 
 // Ends as the program ended, so that whoever waits for the launcher learns exactly that.
@@ -137,7 +173,7 @@ static int end_like(int ended) {
 
 int run_command(const struct options *options) {
   struct failure failure;
-  struct watch watch = {.control = options->control};
+  struct watch watch = {.control = options->control, .ended = -1};
   sigset_t all, original;
   int report[2], status[2], yes = 1;
   bool own_pids;
@@ -151,7 +187,10 @@ int run_command(const struct options *options) {
   }
   watch.report = report[0];
   watch.status = status[0];
-  watch.signals = signalfd(-1, &all, SFD_CLOEXEC);
+  watch.signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+  // Before /dev is the program's own.
+  const int terminal = options->new_session ? -1 : open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+  watch.foreground = terminal >= 0 && tcgetpgrp(terminal) == getpgrp();
   if (enter_namespaces(options, &own_pids, &failure) < 0) {
     send_failed(options->control, failure.step, failure.error);
     return 125;
@@ -176,18 +215,19 @@ int run_command(const struct options *options) {
   // Without one we are the only one who can sweep, so the end of the control socket has to wake us instead.
   if (own_pids) prctl(PR_SET_PDEATHSIG, SIGKILL);
 
-  while (!watch.init_ended || watch.report >= 0) {
+  while (!watch.init_ended || watch.report >= 0 || watch.status >= 0) {
     struct pollfd sources[] = {{.fd = watch.signals, .events = POLLIN},
                                {.fd = watch.report, .events = POLLIN},
-                               {.fd = watch.control, .events = POLLIN}};
-    if (poll(sources, 3, -1) < 0) continue;
+                               {.fd = watch.control, .events = POLLIN},
+                               {.fd = watch.status, .events = POLLIN}};
+    if (poll(sources, 4, -1) < 0) continue;
     if (sources[1].revents) take_report(&watch);
+    if (sources[3].revents) take_status(&watch);
     if (sources[2].revents) take_control(&watch);
-    if (sources[0].revents) take_signal(&watch);
+    if (sources[0].revents) take_signals(&watch);
   }
   sweep();
-  int ended = 0;
-  bool known = read(watch.status, &ended, sizeof ended) == sizeof ended;
-  if (!known) ended = watch.failed ? 125 << 8 : SIGKILL;
-  return end_like(ended);
+  if (watch.foreground) give_terminal_back(terminal, getpgrp());
+  if (watch.ended < 0) watch.ended = watch.failed ? 125 << 8 : SIGKILL;
+  return end_like(watch.ended);
 }

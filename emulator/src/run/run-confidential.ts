@@ -46,6 +46,10 @@ export async function runConfidential(options: RunConfidentialOptions): Promise<
       network = await runner.createNetwork(wanted)
       network.setHostNames(wanted.hostNames)
     }
+    // From before the program runs: what comes meanwhile is its own as soon as it does.
+    const early: NodeJS.Signals[] = []
+    let send: (name: NodeJS.Signals) => void = (name) => early.push(name)
+    using _forwarding = options.forward?.((name) => send(name))
     const started = await runner.start({
       command,
       env: { ...options.env, [SECURITY_CONTEXT_DIR_VARIABLE]: securityContextDir },
@@ -58,7 +62,8 @@ export async function runConfidential(options: RunConfidentialOptions): Promise<
       ...(network !== undefined && { network }),
       ...(signal !== undefined && { signal }),
     })
-    using _forwarding = options.forward?.((name) => started.kill(name))
+    send = (name) => started.kill(name)
+    for (const name of early) send(name)
     return await started.exit
   } finally {
     await network?.[Symbol.asyncDispose]()

@@ -114,6 +114,24 @@ static int rounds(const char *path, int count) {
   return 0;
 }
 
+// What a program at a terminal is told, until Ctrl-\ (SIGQUIT): its size, interrupts, that it goes on after a stop.
+static int terminal(void) {
+  const int wanted[] = {SIGWINCH, SIGINT, SIGCONT, SIGQUIT};
+  sigset_t set;
+  sigemptyset(&set);
+  for (int i = 0; i < 4; i++) sigaddset(&set, wanted[i]);
+  sigprocmask(SIG_BLOCK, &set, NULL);
+  for (int told = 0; told != SIGQUIT;) {
+    struct winsize size = {0};
+    ioctl(0, TIOCGWINSZ, &size);
+    const char *word = told == 0 ? "ready" : told == SIGWINCH ? "resized" : told == SIGINT ? "interrupted" : "continued";
+    printf("%s %dx%d %s\n", word, size.ws_row, size.ws_col, tcgetpgrp(0) == getpgrp() ? "foreground" : "background");
+    fflush(stdout);
+    sigwait(&set, &told);
+  }
+  return 3;
+}
+
 // Runs a program below a seccomp listener of our own that notifies nothing.
 static int below_a_listener(char **command) {
   struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
@@ -311,6 +329,8 @@ int main(int count, char **words) {
   if (strcmp(what, "report-on") == 0) return report_on(words[2]);
   if (strcmp(what, "ask-on-line") == 0) return ask_on_line(words[2]);
   if (strcmp(what, "undumpable") == 0) return prctl(PR_SET_DUMPABLE, 0), report(words[2], 1);
+  if (strcmp(what, "terminal") == 0) return terminal();
+  if (strcmp(what, "stop-itself") == 0) return printf("stopping\n"), fflush(stdout), raise(SIGSTOP), printf("went on\n"), 0;
   if (strcmp(what, "rounds") == 0) return rounds(words[2], atoi(words[3]));
   if (strcmp(what, "listener") == 0) return below_a_listener(words + 2);
   if (strcmp(what, "serve") == 0) return serve(words[2], words[3]);

@@ -2,7 +2,7 @@ import type { RemoteGuest } from '../../control/client.ts'
 import { runRuntime } from '../../run/oci/index.ts'
 import { untilSignal } from '../until-signal.ts'
 import type { RunFlags } from './flags.ts'
-import { exitCodeOf, forwardSignals } from './signals.ts'
+import { exitCodeOf, forwardToChild } from './signals.ts'
 
 export interface RuntimePlan {
   /** Empty: containers are started from elsewhere. */
@@ -39,7 +39,7 @@ export async function runWithProfile({ command, flags, launch, say }: RuntimePla
         )
         say('listening for containers; Ctrl-C ends it')
       },
-      ...(program !== undefined && { command: [program, ...args], forward: forwardSignals }),
+      ...(program !== undefined && { command: [program, ...args], forward: forwardToChild }),
       ...(ending !== undefined && { until: ending.signal }),
     })
     return exitCodeOf(exit)

@@ -1,0 +1,161 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { needDevice } from '../support/need-device.ts'
+import { type Command, ROOT, skerry, temporaryFolder } from '../support/skerry.ts'
+import { need } from './run/harness.ts'
+import { buildPrograms, type Programs, processesOf } from './run/programs.ts'
+import { needTerminal, openTerminal, type Terminal } from './run/terminal.ts'
+
+/*
+ * `skerry run` at a person's terminal, or below what sends signals: the program behaves as if it were started directly.
+ */
+
+const SKERRY = [process.execPath, join(ROOT, 'emulator/bin/skerry.mjs')]
+const CTRL_C = '\x03'
+const CTRL_Z = '\x1a'
+const CTRL_BACKSLASH = '\x1c'
+
+let programs: Programs
+let folder: ReturnType<typeof temporaryFolder>
+let env: NodeJS.ProcessEnv
+let up: Command
+let terminals: Terminal[]
+beforeAll(async () => {
+  programs = await buildPrograms('dynamic')
+  folder = temporaryFolder()
+  const runtime = join(folder.path, 'runtime')
+  mkdirSync(runtime)
+  env = { ...process.env, XDG_RUNTIME_DIR: runtime, TMPDIR: folder.path, PS1: '$ ', ENV: '', TERM: 'dumb' }
+  up = skerry(['up', '--json'], env)
+  await up.line(/^\{/)
+})
+afterAll(async () => {
+  up?.child.kill('SIGTERM')
+  await up?.ended
+  programs?.[Symbol.dispose]()
+  folder?.[Symbol.dispose]()
+})
+beforeEach(async (ctx) => {
+  await needDevice(ctx)
+  terminals = []
+  return () => {
+    for (const { child } of terminals) child.kill('SIGKILL')
+  }
+})
+
+const open = (command: readonly string[]) => {
+  const terminal = openTerminal(command, env)
+  terminals.push(terminal)
+  return terminal
+}
+const run = (...command: string[]) => [...SKERRY, 'run', '--', ...command]
+/** Bash asks root with the other one. */
+const PROMPT = /[$#] $/
+const SHELL = ['/bin/bash', '--norc', '--noediting', '-i']
+
+describe('a program at a terminal', () => {
+  beforeEach((ctx) => needTerminal(ctx))
+
+  it('sees its size, is told of another, and is in the foreground', async (ctx) => {
+    const terminal = open(run(need(ctx, programs.dynamic), 'terminal'))
+    await terminal.shows(/ready 24x80 foreground/)
+    terminal.resize(30, 90)
+    await terminal.shows(/resized 30x90 foreground/)
+    terminal.type(CTRL_BACKSLASH)
+    expect(await terminal.ended).toBe(3)
+  })
+
+  it('gets Ctrl-C once, and may go on', async (ctx) => {
+    const terminal = open(run(need(ctx, programs.dynamic), 'terminal'))
+    await terminal.shows(/ready/)
+    terminal.type(CTRL_C)
+    await terminal.shows(/interrupted/)
+    terminal.resize(10, 10)
+    await terminal.shows(/resized/)
+    terminal.type(CTRL_BACKSLASH)
+    expect(await terminal.ended).toBe(3)
+    expect(terminal.shown.match(/interrupted/g)).toHaveLength(1)
+  })
+
+  it('is stopped by Ctrl-Z and goes on with fg, in the eyes of the shell that started it', async (ctx) => {
+    const terminal = open(SHELL)
+    await terminal.shows(PROMPT)
+    terminal.type(`${run(need(ctx, programs.dynamic), 'terminal').join(' ')}\n`)
+    await terminal.shows(/ready/)
+    terminal.type(CTRL_Z)
+    await terminal.shows(/\[1\]\+ +Stopped/)
+    terminal.type('fg\n')
+    await terminal.shows(/continued 24x80 foreground/)
+    terminal.type(CTRL_BACKSLASH)
+    terminal.type('echo code=$?; exit\n')
+    await terminal.shows(/code=3/)
+    expect(terminal.shown.match(/continued/g)).toHaveLength(1)
+  })
+
+  it('that stops itself is seen stopped, and goes on with fg', async (ctx) => {
+    const terminal = open(SHELL)
+    await terminal.shows(PROMPT)
+    terminal.type(`${run(need(ctx, programs.dynamic), 'stop-itself').join(' ')}\n`)
+    await terminal.shows(/stopping[\s\S]*\[1\]\+ +Stopped/)
+    terminal.type('fg\n')
+    await terminal.shows(/went on/)
+    terminal.type('echo code=$?; exit\n')
+    await terminal.shows(/code=0/)
+  })
+
+  it('may be a shell with jobs of its own', async () => {
+    const terminal = open(run(...SHELL))
+    await terminal.shows(PROMPT)
+    terminal.type('cat\n')
+    terminal.type('typed\n')
+    await terminal.shows(/typed/)
+    terminal.type(CTRL_Z)
+    await terminal.shows(/\[1\]\+ +Stopped +cat/)
+    terminal.type('fg\n')
+    terminal.type(CTRL_C)
+    terminal.type('test -c /dev/sev-guest && echo device; exit 4\n')
+    await terminal.shows(/device/)
+    expect(await terminal.ended).toBe(4)
+    expect(terminal.shown).not.toMatch(/no job control|cannot set terminal/)
+  })
+
+  it('gives the terminal back when it was such a shell', async () => {
+    const script = `${run(...SHELL).join(' ')}; echo code=$?; read line; echo read $line`
+    const terminal = open(['/bin/sh', '-c', script])
+    await terminal.shows(PROMPT)
+    terminal.type('exit 5\n')
+    await terminal.shows(/code=5/)
+    terminal.type('what was typed\n')
+    await terminal.shows(/read what was typed/)
+  })
+})
+
+describe('the command', () => {
+  it.each(['SIGINT', 'SIGQUIT', 'SIGWINCH'] as const)('passes %s on when it alone is sent it', async (signal) => {
+    const trap = `trap "echo got; exit 6" ${signal.slice(3)}; echo ready; while :; do :; done`
+    const command = skerry(['run', '--', '/bin/sh', '-c', trap], env)
+    await command.line(/ready/)
+    command.child.kill(signal)
+    expect(await command.ended).toMatchObject({ stdout: 'ready\ngot\n', code: 6 })
+  })
+
+  it('ends with 128 and the number of the signal that ended the program', async () => {
+    const { code } = await skerry(['run', '--', '/bin/sh', '-c', 'kill -SEGV $$'], env).ended
+    expect(code).toBe(139)
+  })
+
+  it('killed, leaves no child behind, not one that waits for a report either', async (ctx) => {
+    const client = need(ctx, programs.dynamic)
+    const waiting = skerry(['run', '--', client, 'wait-with-child'], env)
+    const asking = skerry(['run', '--', client, 'threads', '/dev/sev-guest', '8', '1000000'], env)
+    await waiting.line(/left/)
+    await vi.waitFor(() => expect(processesOf(programs.folder).length).toBeGreaterThanOrEqual(3), {
+      timeout: 10_000,
+      interval: 10,
+    })
+    waiting.child.kill('SIGKILL')
+    asking.child.kill('SIGKILL')
+    await vi.waitFor(() => expect(processesOf(programs.folder)).toEqual([]), { timeout: 5_000, interval: 10 })
+  })
+})
