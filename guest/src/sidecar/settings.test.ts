@@ -9,12 +9,13 @@ describe("the sidecar's settings", () => {
   })
 
   it('come from the variables of the image', () => {
+    const certcache = { endpoint_type: 'AMD', endpoint: 'kdsintf.amd.com/vcek/v1', tee_type: 'Milan' }
     const env = {
       Port: '9000',
       LogLevel: 'Warn',
       LogFile: 'log.txt',
       ServerType: 'grpc',
-      SkrSideCarArgs: base64({ identity: { client_id: 'id' }, maaconfig: { user_agent: 'mine' } }),
+      SkrSideCarArgs: base64({ identity: { client_id: 'id' }, maaconfig: { user_agent: 'mine' }, certcache }),
     }
     expect(readSettings({}, env)).toEqual({
       serverType: 'grpc',
@@ -23,6 +24,7 @@ describe("the sidecar's settings", () => {
       logFile: 'log.txt',
       clientId: 'id',
       userAgent: 'mine',
+      certCache: certcache,
     })
   })
 
@@ -40,6 +42,7 @@ describe("the sidecar's settings", () => {
     [{ base64: '!' }, '-base64'],
     [{ base64: base64({ identity: { client_id: 7 } }) }, '-base64'],
     [{ base64: base64({ maaconfig: { user_agent: [] } }) }, '-base64'],
+    [{ base64: base64({ certcache: { endpoint: 1 } }) }, '-base64'],
     [{ serverType: 'smtp' }, '-server_type'],
     [{ allowTestingMismatchedTCB: 'perhaps' }, '-allowTestingMismatchedTCB'],
   ])('%o is refused with the flag named', (flags, field) => {

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../http/endpoint.ts'
+import type { CertCacheConfig } from '../thim/certcache.ts'
 import { decodeBase64, decodeUtf8 } from '../wire/index.ts'
 import { LOG_LEVELS, type LogLevel } from './log.ts'
 
@@ -18,6 +19,8 @@ export interface SidecarSettings {
   readonly clientId?: string
   /** How it names itself to the attestation service; default: with the subscription that its identity belongs to. */
   readonly userAgent?: string
+  /** Whom to ask for certificates that do not fit a report; default: THIM. */
+  readonly certCache?: CertCacheConfig
   /** Begins with certificates that fit no report, to see them asked for anew: for tests. */
   readonly mismatchedTcb?: true
 }
@@ -38,21 +41,20 @@ export interface SidecarFlags {
 /**
  * The settings of the open-source SKR sidecar: flags `-base64 -port -loglevel -logfile -server_type
  * -allowTestingMismatchedTCB`, then the variables that its image takes them from (SkrSideCarArgs, Port, LogLevel, LogFile,
- * ServerType), then the arguments of its start script (SkrSideCarArgs, Port). SkrSideCarArgs is base64 of JSON: of it
- * `identity.client_id` and `maaconfig.user_agent` have an effect, and `certcache` is looked at elsewhere.
+ * ServerType), then the arguments of its start script (SkrSideCarArgs, Port). SkrSideCarArgs is base64 of JSON:
+ * `identity.client_id`, `maaconfig.user_agent` and `certcache`.
  * @throws InvalidArgumentError naming the flag
  */
 export function readSettings(flags: SidecarFlags, env: Readonly<Record<string, string | undefined>>): SidecarSettings {
   const [azureInfo, port] = flags.positionals ?? []
   const logFile = flags.logfile || env.LogFile || undefined
-  const { clientId, userAgent } = readAzureInformation(flags.base64 || env.SkrSideCarArgs || azureInfo || undefined)
+  const azure = readAzureInformation(flags.base64 || env.SkrSideCarArgs || azureInfo || undefined)
   return {
     serverType: readServerType(flags.serverType || env.ServerType || 'http'),
     port: readPort(flags.port || env.Port || port || '8080'),
     logLevel: readLevel(flags.loglevel || env.LogLevel || 'debug'),
     ...(logFile !== undefined && { logFile }),
-    ...(clientId !== undefined && { clientId }),
-    ...(userAgent !== undefined && { userAgent }),
+    ...azure,
     ...(readBoolean('-allowTestingMismatchedTCB', flags.allowTestingMismatchedTCB) && { mismatchedTcb: true as const }),
   }
 }
@@ -85,10 +87,7 @@ function readBoolean(flag: string, value: string | boolean | undefined): boolean
   throw new InvalidArgumentError(flag, `must be true or false, not "${value}"`)
 }
 
-interface AzureInformation {
-  readonly clientId?: string
-  readonly userAgent?: string
-}
+type AzureInformation = Pick<SidecarSettings, 'clientId' | 'userAgent' | 'certCache'>
 
 function readAzureInformation(base64: string | undefined): AzureInformation {
   if (base64 === undefined) return {}
@@ -103,7 +102,21 @@ function readAzureInformation(base64: string | undefined): AzureInformation {
   }
   const clientId = textAt(value, 'identity', 'client_id')
   const userAgent = textAt(value, 'maaconfig', 'user_agent')
-  return { ...(clientId !== undefined && { clientId }), ...(userAgent !== undefined && { userAgent }) }
+  const certCache = readCertCache(value)
+  return {
+    ...(clientId !== undefined && { clientId }),
+    ...(userAgent !== undefined && { userAgent }),
+    ...(certCache !== undefined && { certCache }),
+  }
+}
+
+const CERT_CACHE = ['endpoint_type', 'endpoint', 'tee_type', 'api_version', 'client_id'] as const
+
+/** Undefined when it names no endpoint. */
+function readCertCache(value: unknown): CertCacheConfig | undefined {
+  const read = CERT_CACHE.map((name) => [name, textAt(value, 'certcache', name)] as const)
+  const config: CertCacheConfig = Object.fromEntries(read.filter(([, text]) => text !== undefined))
+  return config.endpoint === undefined ? undefined : config
 }
 
 /** Undefined when it is missing or empty. */

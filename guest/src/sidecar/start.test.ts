@@ -1,14 +1,19 @@
 import { createServer } from 'node:net'
 import { describe, expect, it } from 'vitest'
+import { createWrappingKeys } from '../skr/wrapping-key.ts'
 import { certificationOf, deviceWith, TCB } from '../testing/chip.ts'
 import { stillClock } from '../testing/clock.ts'
 import { type StartSidecarOptions, startSidecar } from './start.ts'
+
+/** One for all: most of a start is the making of these. */
+const wrappingKeys = createWrappingKeys({ size: 1, parallel: 1 })
 
 const options = (lines: string[] = []): StartSidecarOptions => ({
   port: 0,
   device: deviceWith(TCB),
   securityContext: { source: 'a test', certification: certificationOf(TCB) },
   credential: { getToken: async () => null },
+  wrappingKeys,
   clock: stillClock(),
   write: (line) => lines.push(line),
 })
@@ -71,6 +76,28 @@ describe('a started sidecar', () => {
     })
     expect(await answer.json()).toMatchObject({ endorsed_tcb: certificationOf(TCB).tcbm })
     expect(asked).toBe(1)
+  })
+
+  it('asks the certificate cache that its settings name', async () => {
+    const asked: string[] = []
+    await using sidecar = await startSidecar({
+      ...options(),
+      mismatchedTcb: true,
+      certCache: { endpoint_type: 'LocalTHIM', endpoint: 'thim.example/certification' },
+      fetch: async (url) => {
+        asked.push(url)
+        return Response.json(certificationOf(TCB))
+      },
+    })
+    const body = '{"runtime_data":"aGVsbG8="}'
+    const answer = await fetch(`http://localhost:${sidecar.port}/attest/combined`, { method: 'POST', body })
+    expect(answer.status).toBe(200)
+    expect(asked).toEqual(['http://thim.example/certification'])
+  })
+
+  it('does not start with a certificate cache of a kind that there is not', async () => {
+    const starting = startSidecar({ ...options(), certCache: { endpoint_type: 'Other', endpoint: 'x' } })
+    await expect(starting).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT', field: 'certcache.endpoint_type' })
   })
 
   it('says that its port is taken', async () => {

@@ -5,7 +5,8 @@ import type { SnpDevice } from '../device/index.ts'
 import { type Fetch, globalFetch } from '../http/upstream.ts'
 import { createVaultCredential, type TokenSource, vaultToken } from '../identity/vault-token.ts'
 import { defaultTrustStore, type TrustStore } from '../skr/trust-store.ts'
-import { createWrappingKeys } from '../skr/wrapping-key.ts'
+import { createWrappingKeys, type WrappingKeys } from '../skr/wrapping-key.ts'
+import { certCacheSource } from '../thim/certcache.ts'
 import { readSecurityContext, type SecurityContext } from '../uvm/security-context.ts'
 import { createLog, type Log, logSink } from './log.ts'
 import type { SidecarOptions } from './operations.ts'
@@ -19,6 +20,8 @@ export interface StartSidecarOptions extends Partial<SidecarSettings> {
   readonly securityContext?: SecurityContext
   /** Default: the identity of this container. */
   readonly credential?: TokenSource
+  /** Default: a stock of its own. */
+  readonly wrappingKeys?: WrappingKeys & { fill(): void }
   readonly trust?: TrustStore
   readonly fetch?: Fetch
   readonly clock?: Clock
@@ -37,7 +40,7 @@ const PREPARE_IDENTITY_AFTER_MS = 1000
 /**
  * Serves the sidecar's API, HTTP or gRPC, on the loopback address. It listens first and prepares afterwards: wrapping
  * keys, certificates, the identity library.
- * @throws SecurityContextError; an error with code EADDRINUSE when the port is taken
+ * @throws SecurityContextError; InvalidArgumentError for a certificate cache that is none; an error with code EADDRINUSE when the port is taken
  */
 export async function startSidecar(options: StartSidecarOptions = {}): Promise<Sidecar> {
   const { clock = systemClock, port: wantedPort = 8080, serverType = 'http', logLevel, clientId, device } = options
@@ -50,14 +53,16 @@ export async function startSidecar(options: StartSidecarOptions = {}): Promise<S
   const fetch = withUserAgent(options.fetch ?? globalFetch, () => userAgent)
   const securityContext = startingContext(options, options.securityContext ?? (await readSecurityContext()))
   log('info', `Security context from ${securityContext.source}`)
+  const certificateSource = options.certCache && certCacheSource(options.certCache, { fetch, clock })
   const context = await createAttestationContext({
     securityContext,
     clock,
     fetch,
     log: (message) => log('debug', message),
     ...(device && { device }),
+    ...(certificateSource && { certificateSource }),
   })
-  const wrappingKeys = createWrappingKeys()
+  const { wrappingKeys = createWrappingKeys() } = options
   const credential = options.credential ?? createVaultCredential(clientId === undefined ? {} : { clientId })
   const stopping = new AbortController()
   const { port, close } = await listen(serverType, wantedPort, {

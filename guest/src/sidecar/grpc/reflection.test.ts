@@ -10,6 +10,7 @@ import {
 import { loadFileDescriptorSetFromBuffer, loadSync } from '@grpc/proto-loader'
 import descriptor from 'protobufjs/ext/descriptor/index.js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createWrappingKeys } from '../../skr/wrapping-key.ts'
 import { certificationOf, deviceWith, TCB } from '../../testing/chip.ts'
 import { stillClock } from '../../testing/clock.ts'
 import { type Sidecar, startSidecar } from '../start.ts'
@@ -19,6 +20,9 @@ import { type Sidecar, startSidecar } from '../start.ts'
 const protos = join(dirname(createRequire(import.meta.url).resolve('@grpc/reflection/package.json')), 'build/proto')
 const SERVICE = 'key_provider.KeyProviderService'
 
+/** One for all: most of a start is the making of these. */
+const wrappingKeys = createWrappingKeys({ size: 1, parallel: 1 })
+
 let sidecar: Sidecar
 beforeAll(async () => {
   sidecar = await startSidecar({
@@ -26,6 +30,7 @@ beforeAll(async () => {
     port: 0,
     device: deviceWith(TCB),
     securityContext: { source: 'a test', certification: certificationOf(TCB) },
+    wrappingKeys,
     credential: { getToken: async () => null },
     clock: stillClock(),
     write: () => undefined,

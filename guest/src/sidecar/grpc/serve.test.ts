@@ -9,6 +9,7 @@ import { getResponse, type RequestHandler } from 'msw'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { SnpDeviceError } from '../../device/index.ts'
 import { trustStoreOf } from '../../skr/trust-store.ts'
+import { createWrappingKeys } from '../../skr/wrapping-key.ts'
 import { azure, MAA_HOST } from '../../testing/azure.ts'
 import { certificationOf, deviceWith, TCB } from '../../testing/chip.ts'
 import { stillClock } from '../../testing/clock.ts'
@@ -48,6 +49,9 @@ afterEach(async () => {
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
+/** One for all: most of a start is the making of these. */
+const wrappingKeys = createWrappingKeys({ size: 1, parallel: 1 })
+
 async function start(options: Partial<StartSidecarOptions> = {}): Promise<Sidecar> {
   lines.length = 0
   const sidecar = await startSidecar({
@@ -55,6 +59,7 @@ async function start(options: Partial<StartSidecarOptions> = {}): Promise<Sideca
     port: 0,
     device: deviceWith(TCB),
     securityContext: { source: 'a test', certification, referenceInfoBase64: 'AQID' },
+    wrappingKeys,
     credential: { getToken: async () => ({ token: 'identity-token' }) },
     trust: trustStoreOf([root.pem]),
     fetch,
