@@ -226,7 +226,7 @@ const settings = v.strictObject({
     v.strictObject({
       trust: described(
         v.optional(v.picklist(['emulator', 'amd', 'both'], 'emulator, amd or both')),
-        'Whose processors are believed: those of this emulator, those under the root keys of their maker, or both. Default: emulator.',
+        'Whose processors are believed: those of this emulator (emulator), those under the root keys of their makers, AMD and, for SGX, Intel (amd), or both. Default: emulator.',
       ),
       endorsers: described(
         list(

@@ -2,8 +2,9 @@ import { join, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import type { InstanceInfo } from '../../control/instance.ts'
 import type { Faults } from '../../core/faults.ts'
-import type { ReleasePolicySettings, Settings } from '../../core/settings.ts'
+import type { AttestationSettings, ReleasePolicySettings, Settings } from '../../core/settings.ts'
 import type { Emulator, EmulatorOptions, WireEndpoint } from '../../emulator.ts'
+import { PROCESSOR_NAMES, type ProcessorName } from '../../psp/products.ts'
 import type { ParsedSeed } from '../../seed/index.ts'
 import { dataError, seedFileError, stateFileError } from '../flag-errors.ts'
 import { requireFreePort } from '../free-port.ts'
@@ -13,8 +14,11 @@ import {
   addFault,
   addReleasePolicy,
   FAULT_FORMS,
+  parseProcessor,
+  parseTrust,
   parseWebhook,
   RELEASE_POLICY_CHOICES,
+  TRUSTS,
 } from '../up/flags.ts'
 import { parsePort } from '../usage-error.ts'
 
@@ -26,6 +30,8 @@ interface UpFlags {
   readonly authority?: readonly string[]
   readonly authorityCheck?: Settings['authorityCheck']
   readonly eventWebhook?: string
+  readonly processor?: ProcessorName
+  readonly attestationTrust?: AttestationSettings['trust']
   readonly releasePolicy?: Partial<ReleasePolicySettings>
   readonly fault?: Faults
   readonly json?: true
@@ -51,6 +57,16 @@ export function describeUp(program: Command): void {
       ).choices(['atRelease', 'atCreation']),
     )
     .option('--event-webhook <url>', "where Event Grid's events of vaults are posted", parseWebhook)
+    .option(
+      '--processor <product>',
+      `the processor under the guests: ${PROCESSOR_NAMES.join('|')} (default: Milan)`,
+      parseProcessor,
+    )
+    .option(
+      '--attestation-trust <who>',
+      `whose processors attestation believes: ${TRUSTS.join('|')} (default: emulator); of SGX, amd and both mean Intel's root`,
+      parseTrust,
+    )
     .option('--release-policy <point=value>', `how policies are read; repeatable: ${choices()}`, addReleasePolicy)
     .option('--fault <name=value>', `what goes wrong on purpose; repeatable: ${faults()}`, addFault)
     .option('--json', 'print one line of JSON when ready, for programs')
@@ -65,6 +81,7 @@ Examples:
   skerry up --json --port 8443       for a script: read one line, then end it with SIGTERM
   skerry up --authority https://localhost:5001       releases to tokens of a test attestation service
   skerry up --release-policy operators=equals-only   as strict as the grammar page's own text
+  skerry up --processor Turin --attestation-trust both   a Turin; evidence of production hosts is believed, too
   skerry up --fault delete-delay=5s --fault throttle=10:1
 
 With --json the line is
@@ -119,6 +136,7 @@ async function up(flags: UpFlags): Promise<void> {
     ...(flags.data === undefined ? { runtimeDir: data, journalFile: join(data, 'journal.jsonl') } : { dataDir: data }),
     ...given,
     settings: settingsOf(flags),
+    ...(flags.processor !== undefined && { processor: { product: flags.processor } }),
     ...(flags.fault !== undefined && { faults: flags.fault }),
     // Whoever looks for this instance finds the new tenant.
     imported: async () => {
@@ -171,11 +189,12 @@ function explained<T>(read: () => T, explain: (error: unknown) => unknown): T {
 }
 
 function settingsOf(flags: UpFlags): EmulatorOptions['settings'] & object {
-  const { authority, authorityCheck, eventWebhook, releasePolicy } = flags
+  const { authority, authorityCheck, eventWebhook, attestationTrust, releasePolicy } = flags
   return {
     ...(authority !== undefined && { authorities: authority }),
     ...(authorityCheck !== undefined && { authorityCheck }),
     ...(eventWebhook !== undefined && { eventWebhook }),
+    ...(attestationTrust !== undefined && { attestation: { trust: attestationTrust } }),
     ...(releasePolicy !== undefined && { releasePolicy }),
   }
 }

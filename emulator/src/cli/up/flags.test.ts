@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { addAuthority, addFault, addReleasePolicy, parseWebhook } from './flags.ts'
+import { PROCESSOR_NAMES } from '../../psp/products.ts'
+import { addAuthority, addFault, addReleasePolicy, parseProcessor, parseTrust, parseWebhook, TRUSTS } from './flags.ts'
 
 describe('the values of skerry up', () => {
   it('add up where a flag is repeated', () => {
@@ -32,10 +33,19 @@ describe('the values of skerry up', () => {
     expect(addFault('throttle=2').keyVault).toEqual({ throttle: { every: 2 } })
   })
 
+  it('name any processor that there is, and whose processors are believed', () => {
+    expect(PROCESSOR_NAMES.map(parseProcessor)).toEqual(PROCESSOR_NAMES)
+    expect(PROCESSOR_NAMES).toEqual(expect.arrayContaining(['Milan', 'Genoa', 'Turin']))
+    expect(TRUSTS.map(parseTrust)).toEqual(['emulator', 'amd', 'both'])
+  })
+
   it.each<[(text: string) => unknown, string, RegExp]>([
     [addAuthority, 'attest.example', /not an origin such as/],
     [addAuthority, 'https://attest.example/path', /not an origin such as/],
     [addAuthority, 'http://attest.example', /must be https, or http to loopback/],
+    [parseProcessor, 'Naples', /a processor is Milan or Genoa or /],
+    [parseProcessor, 'toString', /a processor is/],
+    [parseTrust, 'intel', /the trust is in emulator or amd or both/],
     [parseWebhook, 'nowhere', /URL/],
     [parseWebhook, 'file:///etc/passwd', /http/],
     [parseWebhook, 'http://example.com/hook', /https, or http to loopback/],

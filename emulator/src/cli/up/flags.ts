@@ -2,8 +2,9 @@ import { InvalidArgumentError } from 'commander'
 import { DURATION_FORMS, parseDuration } from '../../core/duration.ts'
 import type { Faults, KeyVaultFaults } from '../../core/faults.ts'
 import { outsideFetch, SettingsError } from '../../core/outside.ts'
-import type { ReleasePolicySettings } from '../../core/settings.ts'
+import type { AttestationSettings, ReleasePolicySettings } from '../../core/settings.ts'
 import { webhookUrl } from '../../events/webhook-url.ts'
+import { PROCESSOR_NAMES, type ProcessorName } from '../../psp/products.ts'
 
 /*
  * The values of `skerry up` that are more than a text. Each throws InvalidArgumentError, whose message says what was wanted;
@@ -29,6 +30,22 @@ export function parseWebhook(text: string): string {
     if (error instanceof SettingsError) throw new InvalidArgumentError(`${error.message.replace(/^[^:]+: /, '')}.`)
     throw error
   }
+}
+
+/** `--processor`. */
+export function parseProcessor(text: string): ProcessorName {
+  const name = PROCESSOR_NAMES.find((one) => one === text)
+  if (name === undefined) throw new InvalidArgumentError(`a processor is ${PROCESSOR_NAMES.join(' or ')}.`)
+  return name
+}
+
+export const TRUSTS: readonly AttestationSettings['trust'][] = ['emulator', 'amd', 'both']
+
+/** `--attestation-trust`. */
+export function parseTrust(text: string): AttestationSettings['trust'] {
+  const trust = TRUSTS.find((one) => one === text)
+  if (trust === undefined) throw new InvalidArgumentError(`the trust is in ${TRUSTS.join(' or ')}.`)
+  return trust
 }
 
 /** The named points of the release policy and their values; each first value is the default. */
