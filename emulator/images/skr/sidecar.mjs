@@ -17,13 +17,14 @@ export async function main({ args: [library, ...flags], guest }) {
   }
 }
 
-/** As the original takes them, with one dash or two. Throws for one that it does not know. */
+/** As the original takes them, with one dash or two, and what its start script takes behind. Throws for one that it does not know. */
 function parsed(flags) {
   const text = { type: 'string' }
   const args = flags.map((flag) => flag.replace(/^-(?=[a-z])/, '--'))
   const options = { base64: text, port: text, loglevel: text, logfile: text, server_type: text }
-  const { server_type: serverType, ...rest } = parseArgs({ args, options }).values
-  return { ...rest, serverType }
+  const { values, positionals } = parseArgs({ args, options, allowPositionals: true })
+  const { server_type: serverType, ...rest } = values
+  return { ...rest, serverType, positionals }
 }
 
 /** The guest's library asks an open device as it asks its native part: the messages of `/dev/sev-guest`, and errno. */
