@@ -1,45 +1,41 @@
-import { Command } from 'commander'
+import { Command, CommanderError } from 'commander'
+import type { AttestFlags, ExecFlags, ReleaseFlags, ReportFlags } from './flags.ts'
 import { fromGoFlags } from './go-flags.ts'
 
-/** Runs `skerry-guest`. Errors become one line on standard error and exit code 1; nothing is loaded before it is needed. */
+/** Runs `skerry-guest`. Errors become one line on standard error and an exit code; nothing is loaded before it is needed. */
 export async function main(args: readonly string[]): Promise<void> {
   const program = describe()
   try {
     await program.parseAsync(args[0] === 'sidecar' ? fromGoFlags(args) : [...args], { from: 'user' })
   } catch (error) {
+    // What the parser finds it has said already.
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? 0 : USAGE
+      return
+    }
     const { code, message } = error as { code?: unknown; message?: unknown }
     process.stderr.write(`skerry-guest: ${message}${typeof code === 'string' ? ` (${code})` : ''}\n`)
-    process.exitCode = 1
+    // The sidecar's callers know those of the original: 1 for whatever keeps it from serving.
+    process.exitCode = args[0] === 'sidecar' ? 1 : (await import('./exit-code.ts')).exitCodeOf(error)
   }
 }
 
-interface ReportFlags {
-  readonly runtimeData?: string
-  readonly decode?: true
-}
+const USAGE = 2
 
-interface AttestFlags {
-  readonly maa: string
-  readonly runtimeData?: string
-  readonly toFile?: string
-}
-
-interface ReleaseFlags {
-  readonly maa: string
-  readonly akv: string
-  readonly kid: string
-  readonly toFile: string
-  readonly clientId?: string
-}
+const CERTIFICATES = [
+  '--certificates <sources>',
+  "who is asked for the chip's certificates, one after the other: thim, azcache, kds, host; default thim",
+] as const
 
 function describe(): Command {
   const program = new Command('skerry-guest')
     .description('Reports, attestation and secure key release from inside a SEV-SNP confidential container.')
+    .exitOverride()
     .showHelpAfterError('(--help explains)')
     .addHelpText(
       'after',
       `
-Everything starts with the SNP device, /dev/sev-guest or /dev/sev: without it these commands say so and stop.
+Everything starts with the SNP device, /dev/sev-guest, configfs-tsm or /dev/sev: without it these commands say so and stop.
 Proxy (HTTPS_PROXY, NO_PROXY) and CA (NODE_EXTRA_CA_CERTS, SSL_CERT_FILE) variables are honoured.
 
   skerry-guest report --decode                        what the processor says about this guest
@@ -47,7 +43,12 @@ Proxy (HTTPS_PROXY, NO_PROXY) and CA (NODE_EXTRA_CA_CERTS, SSL_CERT_FILE) variab
                                                       what Azure attests about it: the claims a release policy sees
   skerry-guest release --maa HOST --akv HOST --kid NAME --to-file key.jwk
                                                       the key, into a file that only its owner can read
-  skerry-guest sidecar                                the same for other containers, on http://localhost:8080`,
+  skerry-guest exec --maa HOST --akv HOST --kid NAME --format pem -- nginx-with-key {key}
+                                                      a program that reads its key from a file, which is in memory
+  skerry-guest sidecar                                the same for other containers, on http://localhost:8080
+
+Exit codes: 1 failed, 2 wrong flags, 3 no device or refused by it, 4 not attested, 5 key not released,
+75 may pass later (out of reach, busy, throttled); of exec those of the program, 126 and 127 where it cannot be run.`,
     )
 
   program
@@ -80,6 +81,11 @@ Proxy (HTTPS_PROXY, NO_PROXY) and CA (NODE_EXTRA_CA_CERTS, SSL_CERT_FILE) variab
     .description('ask the secure processor for a report and print it in hex')
     .option('--runtime-data <file>', 'its SHA-256 goes into the report; default: nothing')
     .option('--decode', 'print the fields instead')
+    .option('--vmpl <level>', 'privilege level to state, 0 to 3')
+    .addHelpText(
+      'after',
+      "\nExample: skerry-guest report --decode | jq -r .hostData    # the digest of this group's CCE policy",
+    )
     .action(async (flags: ReportFlags) => (await import('./commands.ts')).runReport(flags))
 
   program
@@ -87,18 +93,62 @@ Proxy (HTTPS_PROXY, NO_PROXY) and CA (NODE_EXTRA_CA_CERTS, SSL_CERT_FILE) variab
     .description('have the guest attested and print the verified claims')
     .requiredOption('--maa <host>', 'attestation provider, such as contoso.weu.attest.azure.net')
     .option('--runtime-data <file>', 'JSON that the token will carry; default {}')
-    .option('--to-file <path>', 'write the token itself there (mode 0600)')
+    .option('--to-file <path>', 'write the token itself there (mode 0600; must not exist)')
+    .option(...CERTIFICATES)
+    .addHelpText(
+      'after',
+      `
+Example: the token of a public key, for a relying party that is to encrypt for it:
+  skerry-guest attest --maa contoso.weu.attest.azure.net --runtime-data keys.json --to-file token.jwt`,
+    )
     .action(async (flags: AttestFlags) => (await import('./commands.ts')).runAttest(flags))
 
-  program
-    .command('release')
+  withKey(program.command('release'))
     .description('attest, have the vault release a key, verify and unwrap it')
+    .option('--to-file <path>', 'where the key goes (mode 0600; must not exist)')
+    .option('--to-fd <number>', 'a descriptor of this process that it goes to: a pipe or a file, no terminal')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  skerry-guest release --maa HOST --akv HOST --kid NAME --to-file key.jwk
+  skerry-guest release --maa HOST --akv HOST --kid NAME --format pem --to-fd 3 3> >(load-key)
+  skerry-guest release --maa HOST --akv HOST --kid NAME --derive-salt 00ff --to-fd 1 | cryptsetup open --key-file - ...`,
+    )
+    .action(async (flags: ReleaseFlags) => (await import('./commands.ts')).runRelease(flags))
+
+  withKey(program.command('exec'))
+    .description('release a key and run a program that reads it from a file or a variable')
+    .argument('<app...>', 'the program and its arguments, after --; {key} in them becomes the path of the key')
+    .option('--env <name>', 'put the key into this variable, instead of a file')
+    .option('--file <path>', 'put it into this file (mode 0600; must not exist; removed when the program ends)')
+    .option('--path-env <name>', 'the variable that has the path; default SKERRY_KEY_FILE')
+    .addHelpText(
+      'after',
+      `
+Without --env and --file the key is in memory, at /proc/self/fd/3 of the program. It is never in the arguments.
+Signals are passed on, and the exit code is the program's.
+
+Examples:
+  skerry-guest exec --maa HOST --akv HOST --kid NAME --format pem -- stunnel -key {key}
+  skerry-guest exec --maa HOST --akv HOST --kid NAME --format base64 --env MASTER_KEY -- ./server
+  skerry-guest exec --maa HOST --akv HOST --kid NAME --file /run/key.pem --format pem -- ./legacy`,
+    )
+    .action(async (app: string[], flags: ExecFlags) => {
+      process.exit(await (await import('./commands.ts')).runExec(app, flags))
+    })
+
+  return program
+}
+
+function withKey(command: Command): Command {
+  return command
     .requiredOption('--maa <host>', 'attestation provider: the authority of the release policy')
     .requiredOption('--akv <host>', 'vault or managed HSM, such as contoso.vault.azure.net')
     .requiredOption('--kid <name>', 'the key, or name/version')
-    .requiredOption('--to-file <path>', 'where the private JWK goes (mode 0600; must not exist)')
     .option('--client-id <id>', 'which user-assigned identity, where there are several')
-    .action(async (flags: ReleaseFlags) => (await import('./commands.ts')).runRelease(flags))
-
-  return program
+    .option('--format <form>', 'jwk (default), pem, der (PKCS#8), raw, base64 or hex (oct and derived keys)')
+    .option('--derive-salt <hex>', 'make a symmetric key of an RSA key: the salt of the import tool')
+    .option('--derive-label <text>', 'the label of the same')
+    .option(...CERTIFICATES)
 }
