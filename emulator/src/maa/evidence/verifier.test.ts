@@ -130,6 +130,7 @@ describe('each broken alone is named alone', () => {
       () => ({ report: make.report({ signatureAlgo: 2 }) }),
     ],
     ['report.policy', 'bit 17 of the guest policy zero', () => ({ report: make.report({ policy: 0x1001fn }) })],
+    ['report.keyInfo', 'a reserved bit of the key information', () => ({ report: make.report({ keyInfo: 0x20 }) })],
     ['report.signingKey', 'a report that says VLEK under a VCEK', () => ({ report: make.report({ keyInfo: 4 }) })],
     [
       'report.product',
@@ -248,6 +249,13 @@ describe('each broken alone is named alone', () => {
     const reportData = Uint8Array.of(...createHash('sha256').update(data).digest(), ...new Uint8Array(32))
     const change = { report: make.report({ reportData }), runtimeData: { data, dataType: 'JSON' as const } }
     expect(await unmetOf(change)).toEqual(['runtimeData.json'])
+  })
+
+  it('initTimeData.json: the same of what the guest was launched with', async () => {
+    const data = encodeUtf8('not JSON')
+    const hostData = new Uint8Array(createHash('sha256').update(data).digest())
+    const change = { report: make.report({ hostData }), initTimeData: { data, dataType: 'JSON' as const } }
+    expect(await unmetOf(change)).toEqual(['initTimeData.json'])
   })
 })
 
