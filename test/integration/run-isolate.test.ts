@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { createHash, generateKeyPairSync } from 'node:crypto'
+import { createHash, generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { chmodSync, existsSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -146,6 +146,7 @@ describe('skerry run', () => {
   })
 
   it('launches on the product, at the level and on the TCB that are asked for', async (ctx) => {
+    if (!onPath('curl')) ctx.skip('no curl on this machine')
     const client = need(ctx, programs.dynamic)
     const reportOf = async (...flags: string[]) => {
       const { stdout } = await skerry(['run', ...flags, '--', client, 'report-on', '00'.repeat(64)], env).ended
@@ -158,6 +159,10 @@ describe('skerry run', () => {
     const moved = await reportOf('--tcb', 'microcode=0xdd,snp=25')
     // REPORTED_TCB of a Milan: SNP at byte 6, microcode at byte 7.
     expect([moved[0x186], moved[0x187]]).toEqual([25, 0xdd])
+    const thim = 'http://169.254.169.254/metadata/THIM/amd/certification'
+    const chain = await skerry(['run', '--product', 'Turin', '--', 'curl', '-s', '-H', 'Metadata: true', thim], env)
+      .ended
+    expect(new X509Certificate(JSON.parse(chain.stdout).certificateChain).subject).toMatch(/SEV-Turin/)
     const { stderr, code } = await skerry(['run', '--vmpl', '4', '--', client], env).ended
     expect({ stderr, code }).toMatchObject({ stderr: expect.stringMatching(/VMPL is a number from 0 to 3/), code: 2 })
   })

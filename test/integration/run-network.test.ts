@@ -174,6 +174,23 @@ describe('a kernel that refuses user namespaces', () => {
   })
 })
 
+describe('a machine without /proc', () => {
+  it('is said to be one', (ctx) => {
+    const words = [process.execPath, '--conditions=skerry-source', HOST_SCRIPT, 'capabilities', 'auto']
+    const script = 'mount -t tmpfs none /proc && exec "$@"'
+    let printed: string
+    try {
+      execFileSync('unshare', ['-Urm', 'true'], { stdio: 'ignore' })
+      printed = execFileSync('unshare', ['-Urm', 'sh', '-c', script, 'sh', ...words], { encoding: 'utf8' })
+    } catch (error) {
+      return ctx.skip(`/proc cannot be covered here: ${(error as Error).message}`)
+    }
+    const found: RunnerCapabilities = JSON.parse(printed)
+    expect(found).toMatchObject({ device: 'none', networkNamespace: false })
+    expect(new Set(found.missing.map(({ code }) => code))).toEqual(new Set(['ERR_PROC_MISSING']))
+  })
+})
+
 describe('runConfidential', () => {
   it('gives a program its security context, its network and its device, and its exit code back', async (ctx) => {
     const runner = createRunner()

@@ -1,11 +1,14 @@
 import { execFile } from 'node:child_process'
+import { verify, X509Certificate } from 'node:crypto'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { decodeReport, reportSignature } from '@skerry/guest/wire'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { RunnerError } from '../../emulator/src/run/index.ts'
 import { runRuntime, type ServeContainersOptions, serveContainers } from '../../emulator/src/run/oci/index.ts'
+import { skerry, temporaryFolder } from '../support/skerry.ts'
 import { guestDouble, reportResponseTo } from './run/guest-double.ts'
 import { env, need } from './run/harness.ts'
 import { type Bundle, createBundle, needCrun } from './run/oci-bundle.ts'
@@ -182,4 +185,41 @@ describe('the socket of the profile', () => {
     expect(problems.map(({ code }) => code)).toEqual(['ERR_CONTAINER_STATE', 'ERR_CONTAINER_STATE'])
     expect(problems[1]?.message).toMatch(/without its descriptors/)
   })
+})
+
+/** ECDSA P-384 over the first 0x2A0 bytes (AMD 56860, "Signature"). */
+function isSignedBy(vcek: X509Certificate, report: Uint8Array): boolean {
+  const key = { key: vcek.publicKey, dsaEncoding: 'ieee-p1363' as const }
+  return verify('sha384', report.subarray(0, 0x2a0), key, reportSignature(report))
+}
+
+it('skerry run --seccomp-profile serves containers until it is told to stop, each with a report of its processor', async (ctx) => {
+  needCrun(ctx)
+  const folder = temporaryFolder()
+  const environment = { ...process.env, XDG_RUNTIME_DIR: folder.path }
+  const up = skerry(['up', '--json'], environment)
+  try {
+    await up.line(/^\{/)
+    const serving = skerry(['run', '--seccomp-profile', bundle.profileFile], environment)
+    let said = ''
+    serving.child.stderr.on('data', (text) => {
+      said += text
+    })
+    await vi.waitFor(() => expect(said).toContain('listening for containers'), { timeout: 10_000, interval: 10 })
+    const context = /-v ([^:\s]+):/.exec(said)?.[1] ?? ''
+    const certification = Buffer.from(readFileSync(join(context, 'host-amd-cert-base64'), 'utf8'), 'base64').toString()
+    const vcek = new X509Certificate(JSON.parse(certification).vcekCert)
+    const [report = ''] = await container('served', ['report-on', 'ab'.repeat(64)])
+    const bytes = Buffer.from(report, 'hex')
+    expect(Buffer.from(decodeReport(bytes).reportData).toString('hex')).toBe('ab'.repeat(64))
+    expect(isSignedBy(vcek, bytes)).toBe(true)
+    serving.child.kill('SIGTERM')
+    expect(await serving.ended).toMatchObject({ code: 0, stdout: '' })
+    expect(said).toMatch(/-v ([^:\s]+):\1:ro -e UVM_SECURITY_CONTEXT_DIR=\1/)
+    expect(said).toContain('container served has the SNP device /dev/sev-guest')
+  } finally {
+    up.child.kill('SIGTERM')
+    await up.ended
+    folder[Symbol.dispose]()
+  }
 })

@@ -192,6 +192,16 @@ describe.each(mechanisms)('a program with the SNP device by %s', (mechanism) => 
     host.child.kill('SIGKILL')
   })
 
+  it('is named, with the reason, when its memory is kept from the emulator', async (ctx) => {
+    const client = need(ctx, programs.dynamic)
+    if (process.getuid?.() !== 0) ctx.skip('not root, and root may read all the same: there is nobody else to be')
+    if (!reachableByOthers(HOST_SCRIPT)) ctx.skip('this checkout lies where other users may not look')
+    const host = startHost(programs.folder, ['undumpable', mechanism, client], { uid: 65534, gid: 65534 })
+    const said = [await host.line(), await host.line()].join(' ')
+    await host.ended
+    expect(said).toMatch(/ERR_UNDUMPABLE_PROCESS dynamic \(process \d+\) asked the SNP device/)
+  })
+
   it('needs no privilege', async (ctx) => {
     const client = need(ctx, programs.dynamic)
     if (process.getuid?.() !== 0) ctx.skip('not root: all of these tests ran without privilege')

@@ -1,5 +1,6 @@
 import { Agent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import type { Socket } from 'node:net'
+import type { SnpProduct } from '@skerry/guest/wire'
 import type { JournalRecord, ProcessorFaults } from '../core/index.ts'
 import { GuestRequestError, type GuestRequestFailure } from '../psp/errors.ts'
 import type { ProcessorTcb, VirtualGuest } from '../psp/types.ts'
@@ -39,6 +40,8 @@ export interface InstanceClient extends Disposable {
 export interface ConnectionOptions {
   /** ARM id of the one managed identity that the program at the other end has. Default: all of the instance's. */
   readonly managedIdentityId?: string
+  /** Of the processor that the program's guest was launched on. Default: the instance's. */
+  readonly product?: SnpProduct
 }
 
 export interface RemoteGuest extends Omit<LaunchAnswer, 'id'> {
@@ -117,11 +120,12 @@ export function connectInstance(info: Pick<InstanceInfo, 'url' | 'controlToken'>
         release: async () => void (await call('DELETE', path)),
       }
     },
-    openConnection: (port, { managedIdentityId } = {}) =>
+    openConnection: (port, { managedIdentityId, product } = {}) =>
       new Promise((resolve, reject) => {
-        const query = managedIdentityId === undefined ? '' : `?${new URLSearchParams({ identity: managedIdentityId })}`
+        const said = { ...(managedIdentityId && { identity: managedIdentityId }), ...(product && { product }) }
+        const query = new URLSearchParams(said)
         const headers = { connection: 'Upgrade', upgrade: 'skerry-network' }
-        const request = httpRequest({ ...options('GET', `/.skerry/network/${port}${query}`, headers), agent: false })
+        const request = httpRequest({ ...options('GET', `/.skerry/network/${port}?${query}`, headers), agent: false })
         request.on('upgrade', (_response, socket: Socket, head: Buffer) => {
           if (head.length > 0) socket.unshift(head)
           resolve(socket)

@@ -1,3 +1,5 @@
+import type { SnpProduct } from '@skerry/guest/wire'
+
 /**
  * A service is a function from a web-standard Request to a Response, known by the host names it answers for. The doors
  * (MSW handlers, the TLS proxy, a container group's own listeners) all end in one dispatcher over these.
@@ -41,6 +43,8 @@ export interface Caller {
   readonly containerGroupId?: string
   /** The ARM id of the one managed identity that the caller has; absent: all that its door gives it. */
   readonly managedIdentityId?: string
+  /** The product of the processor that the caller's guest runs on; absent: the instance's own. */
+  readonly product?: SnpProduct
 }
 
 /** Sends a request to whichever emulated service answers for its host; what a service uses to reach another one. */

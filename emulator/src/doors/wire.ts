@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import type { Caller, CertificateAuthority, Dispatcher, Journal, PlainAnswer, PlainRequest } from '../core/index.ts'
 import { NOT_EMULATED } from '../core/index.ts'
+import { SNP_PRODUCTS } from '../psp/products.ts'
 import type { InstanceCredential } from './credential.ts'
 import type { LocalRoutes } from './local-routes.ts'
 import { BadRequestError, requestUrl, sendPlainAnswer, sendResponse, toPlainRequest, toRequest } from './node-http.ts'
@@ -181,14 +182,20 @@ export function createWireDoor(options: WireOptions): WireDoor {
     socket.on('error', () => socket.destroy())
     const [path = '', query] = (incoming.url ?? '').split('?')
     const port = /^\/\.skerry\/network\/(443|80)$/.exec(path)?.[1]
-    const managedIdentityId = new URLSearchParams(query).get('identity')
+    const said = new URLSearchParams(query)
+    const managedIdentityId = said.get('identity')
+    const product = SNP_PRODUCTS.find((name) => name === said.get('product'))
     const trusted =
       isLocalControl(incoming.headers) && credential.isControlAuthorization(incoming.headers.authorization)
     if (!trusted) return answerConnect(socket, 401, 'Unauthorized', WRONG_CREDENTIAL)
     if (port === undefined) return answerConnect(socket, 404, 'Not Found', 'no such network port')
     socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: skerry-network\r\n\r\n')
     if (head.length > 0) socket.unshift(head)
-    const caller: Caller = { door: 'wire', ...(managedIdentityId !== null && { managedIdentityId }) }
+    const caller: Caller = {
+      door: 'wire',
+      ...(managedIdentityId !== null && { managedIdentityId }),
+      ...(product !== undefined && { product }),
+    }
     serveOrigin(socket, { scheme: port === '443' ? 'https' : 'http', caller })
   })
 

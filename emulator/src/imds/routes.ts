@@ -19,7 +19,10 @@ export function imdsRoutes(ctx: EmulatorContext, options: { readonly psp: Virtua
 
   app.get('/metadata/identity/oauth2/token', (c) => identityToken(ctx, c, c.env.caller))
 
-  app.all(THIM_PATH, (c) => amdCertification(ctx, c, options.psp))
+  app.all(THIM_PATH, (c) => {
+    const { product } = c.env.caller
+    return amdCertification(ctx, c, product === undefined ? options.psp : options.psp.of(product))
+  })
 
   app.get('/metadata/instance', (c) => {
     if (!hasMetadataHeader(c)) return missingHeader(c)

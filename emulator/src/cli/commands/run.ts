@@ -64,7 +64,7 @@ async function run(command: readonly string[], flags: RunFlags): Promise<number>
   const { seccompProfile } = flags
   const [first, ...rest] = command
   if (first === undefined && seccompProfile === undefined) {
-    throw new UsageError('skerry run -- COMMAND: there is no command; skerry run --help explains')
+    throw new UsageError("missing required argument 'command'; skerry run --help explains")
   }
   if (flags.seccompNode === true && seccompProfile === undefined) {
     throw new UsageError('--seccomp-node goes with --seccomp-profile')

@@ -41,7 +41,10 @@ export async function runProgram({ command, flags, info, client, launch, say }: 
     throw new RunnerError('ERR_NETWORK_NAMESPACE', words)
   }
   const { guest, securityContext, hostNames, managedIdentityId, release } = await launch()
-  const connection = { ...(managedIdentityId !== undefined && { managedIdentityId }) }
+  const connection = {
+    ...(managedIdentityId !== undefined && { managedIdentityId }),
+    ...(flags.product !== undefined && { product: flags.product }),
+  }
   try {
     const exit = await runConfidential({
       runner,
