@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { readRows } from '../support/coverage-rows.ts'
 import { ROOT } from '../support/skerry.ts'
 import { expectTest, readNamedTest } from '../support/test-titles.ts'
 
@@ -27,29 +28,6 @@ describe('the table of what is covered', () => {
     expectTest(resolve(EMULATOR, file), title)
   })
 })
-
-interface Row {
-  readonly header: readonly string[]
-  readonly cells: readonly string[]
-  /** Each `[file](path): title`. */
-  readonly shownBy: readonly string[]
-}
-
-/** The rows of all tables whose last column is `shown by`. */
-function readRows(markdown: string): Row[] {
-  const tables = markdown.split('\n\n').filter((block) => /^\|.*\| shown by \|$/m.test(block))
-  return tables.flatMap((table) => {
-    const [header = [], , ...lines] = table
-      .split('\n')
-      .filter((line) => line.startsWith('|'))
-      .map((line) => line.slice(2, -2).split(' | '))
-    return lines.map((cells) => ({
-      header,
-      cells,
-      shownBy: (cells[header.length - 1] ?? '').split('<br>').filter((text) => text !== ''),
-    }))
-  })
-}
 
 /** The members of the union `Operation` and of the unions it is made of, as they stand in the source. */
 function operationsIn(source: string): string[] {

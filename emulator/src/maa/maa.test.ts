@@ -224,6 +224,12 @@ describe('what else a provider answers', () => {
     expect((await errorOf(response)).error.code).toBe('UnsupportedApiVersion')
   })
 
+  it('attest/Pluton is not covered, and not there before its api-version', async () => {
+    const ask = (version: string) => world.post('{}', `https://${PROVIDER}/attest/Pluton?api-version=${version}`)
+    expect((await ask('2025-06-01')).status).toBe(400)
+    expect((await ask('2026-03-11-preview')).status).toBe(501)
+  })
+
   it('an unknown path is 404', async () => {
     expect((await get('/nothing')).status).toBe(404)
   })
