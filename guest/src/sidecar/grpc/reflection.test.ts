@@ -93,8 +93,10 @@ describe.each(['v1', 'v1alpha'])('reflection, %s', (version) => {
 
   it('names fields in JSON as protoc does, for clients that speak JSON', async () => {
     const { file_descriptor_response: files } = await reflect(version, { file_containing_symbol: SERVICE })
-    const file = descriptor.FileDescriptorProto.decode(files!.file_descriptor_proto[0]!)
-    const names = (file.messageType ?? []).flatMap(({ field }) => field ?? []).map((field) => field.jsonName)
+    const file = descriptor.FileDescriptorProto.decode(files!.file_descriptor_proto[0]!) as unknown as {
+      messageType: { field: { jsonName: string }[] }[]
+    }
+    const names = file.messageType.flatMap(({ field }) => field).map(({ jsonName }) => jsonName)
     expect(names).toEqual([
       'keyProviderKeyWrapProtocolInput',
       'keyProviderKeyWrapProtocolOutput',
