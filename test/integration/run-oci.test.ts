@@ -11,7 +11,7 @@ import { runRuntime, type ServeContainersOptions, serveContainers } from '../../
 import { skerry, temporaryFolder } from '../support/skerry.ts'
 import { guestDouble, reportResponseTo } from './run/guest-double.ts'
 import { env, need } from './run/harness.ts'
-import { type Bundle, createBundle, needCrun } from './run/oci-bundle.ts'
+import { type Bundle, createBundle, needRuntime } from './run/oci-bundle.ts'
 import { buildPrograms, type Programs } from './run/programs.ts'
 
 /*
@@ -54,7 +54,7 @@ async function container(id: string, args: readonly string[], options = {}): Pro
 }
 
 describe('a container that crun starts with the profile', () => {
-  beforeEach((ctx) => void needCrun(ctx))
+  beforeEach((ctx) => needRuntime(ctx, 'crun'))
 
   it('gets the report that the guest gave, in an image that knows nothing of it', async () => {
     const containers: string[] = []
@@ -64,6 +64,13 @@ describe('a container that crun starts with the profile', () => {
     ])
     expect(containers).toEqual(['c1'])
     await vi.waitFor(() => expect(agent.serving).toBe(0), { timeout: 5_000, interval: 10 })
+  })
+
+  it('gets it as well when runc starts it, which reads the same profile', async (ctx) => {
+    needRuntime(ctx, 'runc')
+    await using _agent = await serve()
+    const lines = await container('r1', ['report', '/dev/sev-guest', '8'], { runtime: 'runc' })
+    expect(lines).toEqual([Buffer.from(reportResponseTo(8)).toString('hex')])
   })
 
   it('gets it by a node of its own, where only the ioctl is answered', async () => {
@@ -194,7 +201,7 @@ function isSignedBy(vcek: X509Certificate, report: Uint8Array): boolean {
 }
 
 it('skerry run --seccomp-profile serves containers until it is told to stop, each with a report of its processor', async (ctx) => {
-  needCrun(ctx)
+  needRuntime(ctx, 'crun')
   const folder = temporaryFolder()
   const environment = { ...process.env, XDG_RUNTIME_DIR: folder.path }
   const up = skerry(['up', '--json'], environment)

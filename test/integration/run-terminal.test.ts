@@ -78,6 +78,25 @@ describe('a program at a terminal', () => {
     expect(terminal.shown.match(/interrupted/g)).toHaveLength(1)
   })
 
+  it('gets Ctrl-C once below an older Node too, which starts the pinned one', async (ctx) => {
+    // What bin/skerry.mjs does there: pass on to the Node that it started what it got itself.
+    const older = `
+      const { spawn } = require('node:child_process')
+      const [command, ...words] = process.argv.slice(1)
+      const child = spawn(command, words, { stdio: 'inherit' })
+      process.on('SIGINT', () => child.kill('SIGINT'))
+      child.on('exit', (code) => process.exit(code))`
+    const command = run(need(ctx, programs.dynamic), 'terminal')
+    const terminal = open([process.execPath, '-e', older, ...command])
+    await terminal.shows(/ready/)
+    terminal.type(CTRL_C)
+    await terminal.shows(/interrupted/)
+    terminal.resize(10, 10)
+    await terminal.shows(/resized/)
+    terminal.child.stdin.end()
+    expect(terminal.shown.match(/interrupted/g)).toHaveLength(1)
+  })
+
   it('is stopped by Ctrl-Z and goes on with fg, in the eyes of the shell that started it', async (ctx) => {
     const terminal = open(SHELL)
     await terminal.shows(PROMPT)

@@ -16,6 +16,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 struct watch {
@@ -24,8 +25,18 @@ struct watch {
   bool own_pids, init_ended, failed, foreground;
   pid_t program; // as the launcher's PID namespace counts it
   int ended;     // how the program ended, or -1
-  uint64_t had;  // signals that our process group was sent, and the program with it: bit by number
+  int64_t had[65]; // when our process group was last sent a signal, and the program with it: milliseconds, by number
 };
+
+// What comes within this time after a signal to the process group is the same one, passed on by one of the group's own
+// processes (by two, where npm or an older Node stands between). Milliseconds.
+#define SAME_SIGNAL 1000
+
+static int64_t now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * 1000ll + time.tv_nsec / 1000000;
+}
 
 // Queued, so that init tells what is meant for the program from what the whole process group gets.
 static void forward(struct watch *watch, int signal) {
@@ -108,9 +119,8 @@ static void take_control(struct watch *watch) {
   if (size == 1) {
     // What the emulator's process got as one of a process group, all of the group got at the same time: we did too.
     take_signals(watch);
-    const uint64_t bit = signal < 64 ? 1ull << signal : 0;
-    if (watch->had & bit) watch->had &= ~bit;
-    else forward(watch, signal);
+    const int64_t had = signal <= 64 ? watch->had[signal] : 0;
+    if (had == 0 || now() - had > SAME_SIGNAL) forward(watch, signal);
     return;
   }
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
@@ -125,7 +135,7 @@ static void take_signals(struct watch *watch) {
   while (read(watch->signals, &info, sizeof info) == sizeof info) {
     if (info.ssi_signo == SIGCHLD) continue;
     // A program of our process group has it by itself, from the terminal or from whoever sent it to the group.
-    if (watch->program > 0 && getpgid(watch->program) == getpgrp()) watch->had |= 1ull << (info.ssi_signo & 63);
+    if (watch->program > 0 && getpgid(watch->program) == getpgrp()) watch->had[info.ssi_signo] = now();
     else if (info.ssi_code <= 0) forward(watch, info.ssi_signo);
   }
   for (;;) {

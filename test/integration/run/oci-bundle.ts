@@ -13,7 +13,11 @@ export interface Bundle extends Disposable {
   command(id: string, args: readonly string[], options?: BundleOptions): Promise<[string, ...string[]]>
 }
 
+export type Runtime = 'crun' | 'runc'
+
 export interface BundleOptions {
+  /** Default crun. */
+  readonly runtime?: Runtime
   /** Bound on /dev/null in the container: where the profile answers no opens. */
   readonly node?: string
 }
@@ -21,16 +25,17 @@ export interface BundleOptions {
 interface Config {
   process: { terminal: boolean; args: string[] }
   mounts: { destination: string; source?: string; type?: string; options?: string[] }[]
-  linux: { seccomp?: unknown }
+  linux: { seccomp?: unknown; resources?: unknown; uidMappings?: object[]; gidMappings?: object[] }
 }
 
-/** crun's name, or the end of this test with the reason printed. */
-export function needCrun(ctx: TestContext): string {
-  try {
-    execFileSync('crun', ['--version'], { stdio: 'ignore' })
-    return 'crun'
-  } catch (error) {
-    return ctx.skip(`no crun on this machine (Debian: apt-get install crun): ${(error as Error).message}`)
+/** The runtimes' names, or the end of this test with the reason printed. crun also writes the configuration for runc. */
+export function needRuntime(ctx: TestContext, ...names: readonly Runtime[]): void {
+  for (const name of names) {
+    try {
+      execFileSync(name, ['--version'], { stdio: 'ignore' })
+    } catch (error) {
+      ctx.skip(`no ${name} on this machine (Debian: apt-get install ${name}): ${(error as Error).message}`)
+    }
   }
 }
 
@@ -44,7 +49,7 @@ export function createBundle(program: string): Bundle {
   return {
     folder,
     profileFile,
-    async command(id, args, { node } = {}) {
+    async command(id, args, { node, runtime = 'crun' } = {}) {
       const configFile = join(folder, 'config.json')
       rmSync(configFile, { force: true })
       execFileSync('crun', ['spec', '--rootless'], { cwd: folder })
@@ -55,9 +60,16 @@ export function createBundle(program: string): Bundle {
       if (node !== undefined) {
         config.mounts.push({ destination: node, source: '/dev/null', type: 'bind', options: ['bind'] })
       }
+      const state = ['--root', join(folder, 'state')]
+      if (runtime === 'runc') {
+        config.linux.uidMappings = [{ containerID: 0, hostID: process.getuid?.() ?? 0, size: 1 }]
+        config.linux.gidMappings = [{ containerID: 0, hostID: process.getgid?.() ?? 0, size: 1 }]
+        delete config.linux.resources
+      }
       writeFileSync(configFile, JSON.stringify(config))
-      const crun = ['crun', '--root', join(folder, 'state'), '--cgroup-manager=disabled', 'run', '-b', folder, id]
-      return withoutHybridCgroups(crun)
+      const run = ['run', '-b', folder, id]
+      if (runtime === 'runc') return ['runc', ...state, ...run]
+      return withoutHybridCgroups(['crun', ...state, '--cgroup-manager=disabled', ...run])
     },
     [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
   }
