@@ -1,5 +1,5 @@
 import { createHash, verify, X509Certificate } from 'node:crypto'
-import { encodeSnpAttestRequest } from '@skerry/guest/wire'
+import { decodeReportResponse, encodeReportRequest, encodeSnpAttestRequest, encodeUtf8 } from '@skerry/guest/wire'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { type AttestationProviderRecord, COLLECTIONS } from '../core/index.ts'
@@ -37,6 +37,30 @@ describe('an attestation token', () => {
     expect(claims['x-ms-sevsnpvm-uvm-endorsement']).toMatchObject({ 'x-ms-sevsnpvm-guestsvn': '104' })
     expect(claims).not.toHaveProperty('x-ms-inittime')
     expect(claims.jti).toMatch(/^[0-9a-f]{64}$/)
+  })
+
+  it('has the init time data that the guest was launched with', async () => {
+    const data = encodeUtf8('{"policy":"p"}')
+    const guest = world.psp.launch({ hostData: new Uint8Array(createHash('sha256').update(data).digest()) })
+    const reportData = new Uint8Array(64)
+    reportData.set(createHash('sha256').update(RUNTIME_DATA).digest())
+    const response = await guest.reportRequest(encodeReportRequest({ reportData, vmpl: 0 }))
+    const { report } = decodeReportResponse(response)
+    const body = JSON.parse(encodeSnpAttestRequest({ ...(await world.evidence()), report })) as object
+    const initTimeData = { data: Buffer.from(data).toString('base64url'), dataType: 'JSON' }
+    const claims = decodeJwt(await tokenOf(await world.post(JSON.stringify({ ...body, initTimeData }))))
+    expect(claims['x-ms-inittime']).toEqual({ policy: 'p' })
+  })
+
+  it('says of an endorsement in the hash-envelope form what its headers say', async () => {
+    const uvmEndorsements = [await world.psp.uvm.transparentEndorsement()]
+    const claims = decodeJwt(await tokenOf(await world.attest({ uvmEndorsements })))
+    expect(claims['x-ms-compliance-status']).toBe('azure-compliant-uvm')
+    expect(claims['x-ms-sevsnpvm-uvm-endorsement']).toEqual({
+      'x-ms-sevsnpvm-guestsvn': '104',
+      'x-ms-sevsnpvm-guestsvn-int': 104,
+      'x-ms-sevsnpvm-launchmeasurement': claims['x-ms-sevsnpvm-launchmeasurement'],
+    })
   })
 
   it('lives for 8 hours of the emulator’s clock', async () => {

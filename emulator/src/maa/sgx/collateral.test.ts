@@ -55,6 +55,24 @@ describe('what says which TCB is up to date', () => {
     }
   })
 
+  it.each(['tcbInfo', 'qeIdentity'] as const)('%s: an altered certificate of its signer', async (name) => {
+    const altered = given((own) => {
+      const [signer, top] = pemToDer(own[`${name}IssuerChain`])
+      return { [`${name}IssuerChain`]: derToPem(flipped(signer!, signer!.length - 1)) + derToPem(top!) }
+    })
+    expect(await unmet({ quote: QUOTE }, altered)).toEqual([`collateral.${name}.issuerSignature`])
+  })
+
+  it.each(['tcbInfo', 'qeIdentity'] as const)('%s: a signer whose certificate is not valid now', async (name) => {
+    for (const at of [NOW - 20 * 365 * DAY_MS, NOW + 20 * 365 * DAY_MS]) {
+      const dated = given((own) => {
+        const signer = buildTcbSigning(createPublicKey(signing), root, at)
+        return { [`${name}IssuerChain`]: derToPem(signer) + derToPem(pemToDer(own[`${name}IssuerChain`])[1]!) }
+      })
+      expect(await unmet({ quote: QUOTE }, dated)).toEqual([`collateral.${name}.issuerValidity`])
+    }
+  })
+
   it('of another platform', async () => {
     const other = document('tcbInfo', { fmspc: '000000000000' })
     expect(await unmet({ quote: QUOTE }, given(other))).toEqual(['collateral.tcbInfo.platform'])
