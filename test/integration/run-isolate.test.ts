@@ -23,7 +23,7 @@ let env: NodeJS.ProcessEnv
 let up: Command
 let instance: { readonly ca: string; readonly proxy: string; readonly credentials: Record<string, string> }
 beforeAll(async () => {
-  programs = await buildPrograms('dynamic')
+  programs = await buildPrograms('dynamic', 'static')
   folder = temporaryFolder()
   chmodSync(folder.path, 0o755)
   const proxies = Object.keys(process.env).filter((name) => /_proxy$/i.test(name))
@@ -48,20 +48,30 @@ const isolate = (...command: string[]) => skerry(['run', '--isolate', '--', ...c
 const tries = async (...words: string[]) => (await isolate(programs.dynamic as string, ...words)).stdout.trim()
 
 describe('skerry run --isolate', () => {
-  it('has a key released by plain curl calls, with no proxy variable set', async (ctx) => {
-    if (!onPath('curl')) ctx.skip('no curl on this machine')
-    const client = need(ctx, programs.dynamic)
-    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
-    const kid = importKey(privateKey.export({ format: 'jwk' }))
-    const released = await isolate(process.execPath, RELEASE, client, kid)
-    expect(released.stderr).toBe('')
-    const pkcs8 = privateKey.export({ type: 'pkcs8', format: 'der' })
-    expect(released.stdout.trim()).toBe(createHash('sha256').update(pkcs8).digest('hex'))
-    const debuggable = await skerry(['run', '--isolate', '--debug', '--', process.execPath, RELEASE, client, kid], env)
-      .ended
-    expect(debuggable.code).toBe(1)
-    expect(debuggable.stderr).toMatch(/403/)
-  })
+  it.for([
+    ['dynamic', 'sev-guest'],
+    ['dynamic', 'sev'],
+    ['static', 'sev-guest'],
+    ['static', 'sev'],
+  ] as const)(
+    'has a key released by plain curl calls, on the report that a %s C program got of /dev/%s',
+    async ([kind, device], ctx) => {
+      if (!onPath('curl')) ctx.skip('no curl on this machine')
+      const client = need(ctx, programs[kind])
+      const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+      const command = [process.execPath, RELEASE, client, `/dev/${device}`]
+      const kid = importKey(privateKey.export({ format: 'jwk' }))
+      const below = (...flags: string[]) =>
+        skerry(['run', '--isolate', '--device', device, ...flags, '--', ...command, kid], env).ended
+      const released = await below()
+      expect(released.stderr).toBe('')
+      const pkcs8 = privateKey.export({ type: 'pkcs8', format: 'der' })
+      expect(released.stdout.trim()).toBe(createHash('sha256').update(pkcs8).digest('hex'))
+      const debuggable = await below('--debug')
+      expect(debuggable.code).toBe(1)
+      expect(debuggable.stderr).toMatch(/403/)
+    },
+  )
 
   it('sets no proxy, and says where the certificate authority is', async () => {
     const { stdout } = await isolate('/usr/bin/env')
@@ -149,7 +159,10 @@ describe('skerry run', () => {
     if (!onPath('curl')) ctx.skip('no curl on this machine')
     const client = need(ctx, programs.dynamic)
     const reportOf = async (...flags: string[]) => {
-      const { stdout } = await skerry(['run', ...flags, '--', client, 'report-on', '00'.repeat(64)], env).ended
+      const { stdout } = await skerry(
+        ['run', ...flags, '--', client, 'report-on', '/dev/sev-guest', '00'.repeat(64)],
+        env,
+      ).ended
       return Buffer.from(stdout.trim(), 'hex')
     }
     const milan = await reportOf()

@@ -216,7 +216,7 @@ it('skerry run --seccomp-profile serves containers until it is told to stop, eac
     const context = /-v ([^:\s]+):/.exec(said)?.[1] ?? ''
     const certification = Buffer.from(readFileSync(join(context, 'host-amd-cert-base64'), 'utf8'), 'base64').toString()
     const vcek = new X509Certificate(JSON.parse(certification).vcekCert)
-    const [report = ''] = await container('served', ['report-on', 'ab'.repeat(64)])
+    const [report = ''] = await container('served', ['report-on', '/dev/sev-guest', 'ab'.repeat(64)])
     const bytes = Buffer.from(report, 'hex')
     expect(Buffer.from(decodeReport(bytes).reportData).toString('hex')).toBe('ab'.repeat(64))
     expect(isSignedBy(vcek, bytes)).toBe(true)

@@ -48,20 +48,9 @@ static int open_device(const char *path) {
   return device;
 }
 
-static int ask_report(int device, uint8_t first, uint8_t *response) {
-  uint8_t request[96];
-  memset(request, 0, sizeof request);
-  memset(request, first, 64);
-  struct argument argument = {.version = 1, .request = (uintptr_t)request, .response = (uintptr_t)response};
-  return ioctl(device, SNP_GET_REPORT, &argument);
-}
-
-static int report(const char *path, int first) {
-  int device = open_device(path);
-  static uint8_t response[4000];
+// By whichever device this is.
+static int ask(int device, const char *path, uint8_t *request, uint8_t *response) {
   if (strcmp(path, "/dev/sev") == 0) {
-    uint8_t request[96] = {0};
-    memset(request, first, 64);
     struct {
       uint8_t request_type, response_type, version, pad0;
       uint16_t request_size, pad1;
@@ -70,33 +59,33 @@ static int report(const char *path, int first) {
       uint64_t response_address;
       uint32_t error, pad3;
     } argument = {5, 6, 1, 0, 96, 0, (uintptr_t)request, 1280, {0}, (uintptr_t)response, 0, 0};
-    if (ioctl(device, SEV_REPORT, &argument) < 0) return printf("%s\n", strerrorname_np(errno)), 1;
-  } else if (ask_report(device, first, response) < 0) {
-    return printf("%s\n", strerrorname_np(errno)), 1;
+    return ioctl(device, SEV_REPORT, &argument);
   }
+  struct argument argument = {.version = 1, .request = (uintptr_t)request, .response = (uintptr_t)response};
+  return ioctl(device, SNP_GET_REPORT, &argument);
+}
+
+static int ask_report(int device, uint8_t first, uint8_t *response) {
+  uint8_t request[96];
+  memset(request, 0, sizeof request);
+  memset(request, first, 64);
+  return ask(device, "/dev/sev-guest", request, response);
+}
+
+static int report(const char *path, int first) {
+  static uint8_t request[96], response[4000];
+  memset(request, first, 64);
+  if (ask(open_device(path), path, request, response) < 0) return printf("%s\n", strerrorname_np(errno)), 1;
   print_hex(response, 1216);
   return 0;
 }
 
 // The report, alone, on 64 bytes in hex.
-static int report_on(const char *hex) {
-  int device = open_device("/dev/sev-guest");
+static int report_on(const char *path, const char *hex) {
   static uint8_t request[96], response[4000];
   for (int i = 0; i < 64; i++) sscanf(hex + 2 * i, "%2hhx", &request[i]);
-  struct argument argument = {.version = 1, .request = (uintptr_t)request, .response = (uintptr_t)response};
-  if (ioctl(device, SNP_GET_REPORT, &argument) < 0) return printf("%s\n", strerrorname_np(errno)), 1;
+  if (ask(open_device(path), path, request, response) < 0) return printf("%s\n", strerrorname_np(errno)), 1;
   print_hex(response + 0x20, 1184);
-  return 0;
-}
-
-// A report for each line of standard input, for as long as it is open: `ok`, or the error.
-static int ask_on_line(const char *path) {
-  int device = open_device(path);
-  static uint8_t response[4000];
-  char line[64];
-  printf("ready\n");
-  for (fflush(stdout); fgets(line, sizeof line, stdin); fflush(stdout))
-    printf("%s\n", ask_report(device, 1, response) < 0 ? strerrorname_np(errno) : "ok");
   return 0;
 }
 
@@ -326,8 +315,7 @@ int main(int count, char **words) {
   if (strcmp(what, "connect") == 0) return connect_to(words[2], words[3]);
   if (strcmp(what, "unix") == 0) return connect_unix(words[2]);
   if (strcmp(what, "udp") == 0) return send_datagram(words[2], words[3]);
-  if (strcmp(what, "report-on") == 0) return report_on(words[2]);
-  if (strcmp(what, "ask-on-line") == 0) return ask_on_line(words[2]);
+  if (strcmp(what, "report-on") == 0) return report_on(words[2], words[3]);
   if (strcmp(what, "undumpable") == 0) return prctl(PR_SET_DUMPABLE, 0), report(words[2], 1);
   if (strcmp(what, "terminal") == 0) return terminal();
   if (strcmp(what, "stop-itself") == 0) return printf("stopping\n"), fflush(stdout), raise(SIGSTOP), printf("went on\n"), 0;

@@ -1,11 +1,11 @@
 // A whole secure key release from inside a guest, whose every request is one call of curl as a person would type it. Run
-// by run-isolate.test.ts below `skerry run --isolate`. Arguments: the program that asks the device, the key's URL.
+// by run-isolate.test.ts below `skerry run --isolate`. Arguments: the program that asks the device, the device, the key's URL.
 import { execFileSync } from 'node:child_process'
 import { createDecipheriv, createHash, generateKeyPairSync, privateDecrypt } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-const [client, keyUrl] = process.argv.slice(2)
+const [client, device, keyUrl] = process.argv.slice(2)
 const curl = (...words) =>
   JSON.parse(execFileSync('curl', ['-sS', '--fail-with-body', '-m', '20', ...words]).toString())
 const json = ['-H', 'Content-Type: application/json']
@@ -15,7 +15,7 @@ const wrapping = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const { n, e } = wrapping.publicKey.export({ format: 'jwk' })
 const runtimeData = JSON.stringify({ keys: [{ kty: 'RSA', kid: 'wrapping', key_ops: ['encrypt'], n, e }] })
 const reportData = createHash('sha256').update(runtimeData).digest('hex').padEnd(128, '0')
-const report = Buffer.from(execFileSync(client, ['report-on', reportData]).toString().trim(), 'hex')
+const report = Buffer.from(execFileSync(client, ['report-on', device, reportData]).toString().trim(), 'hex')
 
 const metadata = 'http://169.254.169.254/metadata'
 const thim = curl('-H', 'Metadata: true', `${metadata}/THIM/amd/certification`)
