@@ -8,7 +8,7 @@ import { decodeReport, reportSignature } from '@skerry/guest/wire'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { RunnerError } from '../../emulator/src/run/index.ts'
 import { runRuntime, type ServeContainersOptions, serveContainers } from '../../emulator/src/run/oci/index.ts'
-import { skerry, temporaryFolder } from '../support/skerry.ts'
+import { type Command, skerry, temporaryFolder } from '../support/skerry.ts'
 import { guestDouble, reportResponseTo } from './run/guest-double.ts'
 import { env, need } from './run/harness.ts'
 import { type Bundle, createBundle, needRuntime } from './run/oci-bundle.ts'
@@ -205,9 +205,10 @@ it('skerry run --seccomp-profile serves containers until it is told to stop, eac
   const folder = temporaryFolder()
   const environment = { ...process.env, XDG_RUNTIME_DIR: folder.path }
   const up = skerry(['up', '--json'], environment)
+  let serving: Command | undefined
   try {
     await up.line(/^\{/)
-    const serving = skerry(['run', '--seccomp-profile', bundle.profileFile], environment)
+    serving = skerry(['run', '--seccomp-profile', bundle.profileFile], environment)
     let said = ''
     serving.child.stderr.on('data', (text) => {
       said += text
@@ -225,6 +226,8 @@ it('skerry run --seccomp-profile serves containers until it is told to stop, eac
     expect(said).toMatch(/-v ([^:\s]+):\1:ro -e UVM_SECURITY_CONTEXT_DIR=\1/)
     expect(said).toContain('container served has the SNP device /dev/sev-guest')
   } finally {
+    serving?.child.kill('SIGTERM')
+    await serving?.ended
     up.child.kill('SIGTERM')
     await up.ended
     folder[Symbol.dispose]()
