@@ -154,6 +154,17 @@ describe('skerry up, told what to hold', () => {
     await ended(two.command, 'SIGTERM')
   })
 
+  it('is on the processor that it is told', async () => {
+    const one = await up('--processor', 'Turin')
+    const word = JSON.parse(readFileSync(join(one.data, 'instance.json'), 'utf8')) as {
+      url: string
+      controlToken: string
+    }
+    const headers = { authorization: `Bearer ${word.controlToken}` }
+    expect(await (await fetch(`${word.url}/.skerry/psp`, { headers })).json()).toMatchObject({ product: 'Turin' })
+    await ended(one.command, 'SIGTERM')
+  })
+
   it('takes another state while it runs, and into a directory while none does', async () => {
     const fixture = join(folder.path, 'fixture.json.gz')
     const one = await up()
@@ -302,6 +313,8 @@ describe('a mistake gets one line that names it', () => {
     ],
     [2, ['up', '--state', 'later.json', '--seed', 'x'], /'--state <file>' cannot be used with .*'--seed <file>'/],
     [2, ['up', '--authority', 'attest.example'], /--authority.*is not an origin such as/],
+    [2, ['up', '--processor', 'Naples'], /--processor.*a processor is Milan or Genoa or/],
+    [2, ['up', '--attestation-trust', 'intel'], /--attestation-trust.*the trust is in emulator or amd or both/],
     [2, ['up', '--release-policy', 'operators=some'], /--release-policy.*operators is all or equals-only/],
     [2, ['up', '--fault', 'flood=1'], /--fault.*its faults are delete-delay, recover-delay, purge-delay, throttle/],
     [2, ['clock', 'advance', 'tomorrow'], /'duration'.*a duration such as 90d/],

@@ -2,7 +2,6 @@ import { join, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import type { InstanceInfo } from '../../control/instance.ts'
 import type { Faults } from '../../core/faults.ts'
-import type { AttestationSettings, ReleasePolicySettings, Settings } from '../../core/settings.ts'
 import type { Emulator, EmulatorOptions, WireEndpoint } from '../../emulator.ts'
 import { PROCESSOR_NAMES, type ProcessorName } from '../../psp/products.ts'
 import type { ParsedSeed } from '../../seed/index.ts'
@@ -20,19 +19,15 @@ import {
   RELEASE_POLICY_CHOICES,
   TRUSTS,
 } from '../up/flags.ts'
+import { type SettingFlags, settingsOf } from '../up/settings.ts'
 import { parsePort } from '../usage-error.ts'
 
-interface UpFlags {
+interface UpFlags extends SettingFlags {
   readonly port: number
   readonly data?: string
   readonly seed?: string
   readonly state?: string
-  readonly authority?: readonly string[]
-  readonly authorityCheck?: Settings['authorityCheck']
-  readonly eventWebhook?: string
   readonly processor?: ProcessorName
-  readonly attestationTrust?: AttestationSettings['trust']
-  readonly releasePolicy?: Partial<ReleasePolicySettings>
   readonly fault?: Faults
   readonly json?: true
 }
@@ -185,17 +180,6 @@ function explained<T>(read: () => T, explain: (error: unknown) => unknown): T {
     return read()
   } catch (error) {
     throw explain(error)
-  }
-}
-
-function settingsOf(flags: UpFlags): EmulatorOptions['settings'] & object {
-  const { authority, authorityCheck, eventWebhook, attestationTrust, releasePolicy } = flags
-  return {
-    ...(authority !== undefined && { authorities: authority }),
-    ...(authorityCheck !== undefined && { authorityCheck }),
-    ...(eventWebhook !== undefined && { eventWebhook }),
-    ...(attestationTrust !== undefined && { attestation: { trust: attestationTrust } }),
-    ...(releasePolicy !== undefined && { releasePolicy }),
   }
 }
 
