@@ -61,13 +61,22 @@ describe('unwrapping', () => {
     expect(jwk).toEqual(rsa.privateKey.export({ format: 'jwk' }))
   })
 
-  it('gives an EC key as a private JWK', () => {
-    const { keyObject } = unwrapReleasedKey(
-      wrapped(pkcs8(ec.privateKey), { kty: 'EC' }),
+  it.each([
+    ['P-256', 'P-256'],
+    ['P-384', 'P-384'],
+    ['P-521', 'P-521'],
+    // As RFC 8812 names it, whatever the vault does.
+    ['secp256k1', 'secp256k1'],
+  ])('gives an EC key on %s as a private JWK', (namedCurve, crv) => {
+    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve })
+    const { x, y } = publicKey.export({ format: 'jwk' })
+    const { jwk, keyObject } = unwrapReleasedKey(
+      wrapped(pkcs8(privateKey), { kty: 'EC', crv: namedCurve === 'secp256k1' ? 'P-256K' : namedCurve, x, y }),
       'CKM_RSA_AES_KEY_WRAP',
       wrappingKey,
     )
-    expect(keyObject.equals(ec.privateKey)).toBe(true)
+    expect(jwk).toEqual({ kty: 'EC', crv, x, y, d: privateKey.export({ format: 'jwk' }).d })
+    expect(keyObject.equals(privateKey)).toBe(true)
   })
 
   it.each([
