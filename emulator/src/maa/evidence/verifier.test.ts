@@ -164,6 +164,11 @@ describe('each broken alone is named alone', () => {
       }),
     ],
     [
+      'certificates.profile',
+      'a VCEK that says that it is of a Genoa',
+      () => ({ certificateChainPem: pemOf([renamed(vcek, 'Milan-B0', 'Genoa-B0', keys.ask), ask, ark]) }),
+    ],
+    [
       'vcek.hwid',
       'the VCEK of another chip',
       () => ({ certificateChainPem: pemOf([otherVcek({ chipId: new Uint8Array(64).fill(1) }), ask, ark]) }),
