@@ -3,6 +3,7 @@ import { decodeReportResponse, encodeReportRequest, encodeSnpAttestRequest, enco
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { type AttestationProviderRecord, COLLECTIONS } from '../core/index.ts'
+import { API_VERSIONS } from './api-version.ts'
 import { ATTEST_URL, createAttestationWorld, HOST_DATA, PROVIDER, RUNTIME_DATA } from './test-world.ts'
 
 const world = createAttestationWorld()
@@ -121,6 +122,11 @@ describe('the request', () => {
       `https://${PROVIDER}/Attest/SevSnpVM?api-version=2020-10-01`,
     )
     expect(response.status).toBe(200)
+  })
+
+  it.each(API_VERSIONS)('is attested under %s', async (version) => {
+    const body = encodeSnpAttestRequest(await world.evidence())
+    expect((await world.post(body, `https://${PROVIDER}/attest/SevSnpVm?api-version=${version}`)).status).toBe(200)
   })
 
   it.each([
