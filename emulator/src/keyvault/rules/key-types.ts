@@ -60,7 +60,8 @@ export function settleKeySpec(wanted: WantedKey, store: KeyStore): KeySpec {
     // The documentation of `public_exponent` says that only a managed HSM heeds it; the Java client sends 0 for none.
     const exponent = (store === 'managedHsm' && wanted.exponent) || 65537
     // Node makes keys with no larger one.
-    if (exponent < 3 || exponent % 2 === 0 || exponent > 0xffff_ffff) throw badParameter(`Invalid public exponent: ${exponent}`)
+    if (exponent < 3 || exponent % 2 === 0 || exponent > 0xffff_ffff)
+      throw badParameter(`Invalid public exponent: ${exponent}`)
     return { family: 'RSA', kty, keySize, exponent }
   }
   if (kty === 'oct-HSM') {
