@@ -5,8 +5,9 @@ import { defineConfig } from 'vitest/config'
  * the environment): their files share one, which spares each of them the loading of what all of them import.
  */
 const TOGETHER = [
-  'guest/src/wire/**/*.test.ts',
-  'emulator/src/{arm,events,graph,kds,keyvault,maa,psp,rbac}/**/*.test.ts',
+  'guest/src/{attest,http,maa,uvm,wire}/**/*.test.ts',
+  'emulator/src/{arm,cli,control,core,events,graph,kds,keyvault,maa,psp,rbac,seed,state}/**/*.test.ts',
+  'emulator/src/entra/!(entra).test.ts',
   'functions/src/{azure,deployment,http}/**/*.test.ts',
 ]
 
@@ -18,6 +19,8 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    // Many files wait for processes of their own: a worker for each of two cores, and none kept back for vitest itself.
+    maxWorkers: 2,
     projects: [
       { extends: true, test: { name: 'together', include: TOGETHER, isolate: false } },
       {
