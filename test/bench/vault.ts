@@ -40,7 +40,8 @@ export async function benchVault({ count, say }: VaultBenchOptions): Promise<voi
   const measure = async (name: string, pid: number, place: Place, question: Question) => {
     for (const clients of [1, 32]) {
       const floor = measureSignFloor()
-      const done = await load(pid, { place, clients, warmUp: Math.ceil(count / 4), count, question })
+      // Servers are long-lived: V8 has compiled what is hot after some ten thousand requests, for every row the same.
+      const done = await load(pid, { place, clients, warmUp: count * 2, count, question })
       say(
         row(
           `${name}, ${clients} client${clients === 1 ? '' : 's'}`,
