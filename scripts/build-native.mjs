@@ -3,7 +3,7 @@
 // fresh checkout with odd file times is not fooled.
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -80,23 +80,34 @@ function nodeDirWithHeaders(root) {
   return candidates.find((dir) => existsSync(join(dir, 'include/node/node_api.h')))
 }
 
-/** Two builds of one folder at a time would tread on each other; a lock left by a killed build is taken over. */
+/** Two builds of one folder at a time would tread on each other; a lock left by a build that was killed is taken over. */
 async function withLock(lock, work) {
-  const staleMs = 120_000
-  for (;;) {
+  for (let tries = 0; ; tries += 1) {
     try {
-      mkdirSync(lock)
+      writeFileSync(lock, String(process.pid), { flag: 'wx' })
       break
     } catch (error) {
       if (error.code !== 'EEXIST') throw error
-      if (Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()) > staleMs) rmdirSync(lock)
+      if (tries === 600) throw new Error(`another build has held ${lock} for two minutes; if there is none, remove it`)
+      if (isGone(lock)) rmSync(lock, { force: true, recursive: true })
       else await sleep(200)
     }
   }
   try {
     await work()
   } finally {
-    rmdirSync(lock)
+    rmSync(lock, { force: true })
+  }
+}
+
+/** Whether the process that made the lock runs no more. One that has not yet written who it is does. */
+function isGone(lock) {
+  try {
+    process.kill(Number(readFileSync(lock, 'utf8') || process.pid), 0)
+    return false
+  } catch (error) {
+    // ESRCH: no such process; EISDIR: a lock of an earlier kind. EPERM is somebody's, ENOENT already free.
+    return error.code === 'ESRCH' || error.code === 'EISDIR'
   }
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { COLLECTIONS, type ContainerGroupIdentityRecord, type Faults, systemClock } from '../core/index.ts'
 import { createTestContext, type TestWorld } from '../core/test-context.ts'
 import { createProcessor } from '../psp/index.ts'
@@ -94,18 +94,19 @@ async function settled(groups: ContainerGroups, operation: Promise<GroupOperatio
   return groups.get(ID)!
 }
 
-/** Waits for a state without sleeping: asks again after every turn of the event loop. */
+/** Asks again and again for a state that other processes bring about. */
 async function until(
   groups: ContainerGroups,
   holds: (record: ContainerGroupRecord) => boolean,
 ): Promise<ContainerGroupRecord> {
-  const deadline = performance.now() + 10_000
-  for (;;) {
-    const record = groups.get(ID)
-    if (record !== undefined && holds(record)) return record
-    if (performance.now() > deadline) throw new Error(`not reached: ${JSON.stringify(record)}`)
-    await new Promise((resolve) => setImmediate(resolve))
-  }
+  return await vi.waitFor(
+    () => {
+      const record = groups.get(ID)
+      if (record === undefined || !holds(record)) throw new Error(`not reached: ${JSON.stringify(record)}`)
+      return record
+    },
+    { timeout: 10_000, interval: 1 },
+  )
 }
 
 describe('a confidential container group', () => {

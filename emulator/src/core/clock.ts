@@ -32,6 +32,14 @@ export function epochSeconds(clock: Clock): number {
   return Math.floor(clock.now() / 1000)
 }
 
+/**
+ * Milliseconds of this machine since its process began: how long work takes that is to be bounded, whatever time it is for
+ * the instance. For no other use.
+ */
+export function machineMs(): number {
+  return performance.now()
+}
+
 interface Alarm {
   readonly atMs: number
   readonly fire: () => void | Promise<void>

@@ -109,7 +109,7 @@ describe.each(KINDS)('the chain of a $product with a $signing', ({ product, sign
     expect(leaf.verify(root.publicKey)).toBe(false)
   })
 
-  it('is accepted by the openssl program', async (test) => {
+  it('is accepted by the openssl program', async (ctx) => {
     const directory = mkdtempSync(join(tmpdir(), 'skerry-psp-'))
     try {
       const { vcekCert, certificateChain } = await createProcessor(world.ctx, { product, signing }).thim()
@@ -122,7 +122,7 @@ describe.each(KINDS)('the chain of a $product with a $signing', ({ product, sign
       expect(execFileSync('openssl', args, { cwd: directory, encoding: 'utf8' })).toContain('leaf: OK')
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-      test.skip('there is no openssl program on this machine')
+      ctx.skip('there is no openssl program on this machine')
     } finally {
       rmSync(directory, { recursive: true })
     }

@@ -166,7 +166,7 @@ describe('the fault "tcb"', () => {
 })
 
 describe('openssl', () => {
-  it('accepts the chain VCEK, ASK, ARK', async (test) => {
+  it('accepts the chain VCEK, ASK, ARK', async (ctx) => {
     const directory = mkdtempSync(join(tmpdir(), 'skerry-psp-'))
     try {
       const { vcekCert, certificateChain } = await psp.thim()
@@ -178,7 +178,7 @@ describe('openssl', () => {
       expect(execFileSync('openssl', args, { cwd: directory, encoding: 'utf8' })).toContain('vcek: OK')
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-      test.skip('there is no openssl program on this machine')
+      ctx.skip('there is no openssl program on this machine')
     } finally {
       rmSync(directory, { recursive: true })
     }

@@ -33,19 +33,17 @@ const cose = make.endorsement()
 const report = make.report()
 const [leafDer] = make.uvmChain
 
-/** Each run may take this long, on a machine that has other things to do; the slow ways out take seconds. */
-const RUN_MS = 1000
+/** For one test: its runs take a fraction of it, and a single one that is not linear in its input takes more. */
+const SOON = { timeout: 10_000 }
 const RUNS = 400
 
 /** A value or a WireError. */
 function read(reader: () => unknown): void {
-  const begun = performance.now()
   try {
     reader()
   } catch (error) {
     if (!(error instanceof WireError)) throw error
   }
-  expect(performance.now() - begun).toBeLessThan(RUN_MS)
 }
 
 /** Bytes that are nearly these: some changed, some cut out, some put in. */
@@ -77,7 +75,7 @@ const forBytes = (near: Uint8Array, reader: (bytes: Uint8Array<ArrayBuffer>) => 
     { numRuns: RUNS },
   )
 
-describe('no bytes break the reader of', () => {
+describe('no bytes break the reader of', SOON, () => {
   it('a report', () => {
     forBytes(report, decodeReport)
     fc.assert(
@@ -100,7 +98,7 @@ describe('no bytes break the reader of', () => {
   })
 })
 
-describe('no JSON breaks the reader of', () => {
+describe('no JSON breaks the reader of', SOON, () => {
   it('THIM’s answer', () => {
     const members = fc.record(
       {
@@ -174,11 +172,9 @@ describe('no JSON breaks the reader of', () => {
           runtimeData: attested,
         }),
         async (request) => {
-          const begun = performance.now()
           const { checks, verified } = await verifier.verify(make.request(request as object), NOW)
           expect(verified).toBe(false)
           expect(checks.some(({ met }) => !met)).toBe(true)
-          expect(performance.now() - begun).toBeLessThan(RUN_MS)
         },
       ),
       { numRuns: 150 },
@@ -186,7 +182,7 @@ describe('no JSON breaks the reader of', () => {
   })
 })
 
-describe('no text breaks the reader of', () => {
+describe('no text breaks the reader of', SOON, () => {
   const part = fc.constantFrom(
     'did',
     'x509',
@@ -236,7 +232,7 @@ describe('no text breaks the reader of', () => {
   })
 })
 
-describe('what is made to cost is refused before it does', () => {
+describe('what is made to cost is refused before it does', SOON, () => {
   const message = (payload: Uint8Array, headers: Map<unknown, unknown>) =>
     Uint8Array.from(encode(new Tagged(18, [encode(headers), new Map(), payload, new Uint8Array(8)])))
 
@@ -272,9 +268,7 @@ describe('what is made to cost is refused before it does', () => {
         [33, [vcek]],
       ]),
     )
-    const begun = performance.now()
     expect((await readEndorsement(bytes)).checks).toMatchObject([{ name: 'uvm', met: false }])
-    expect(performance.now() - begun).toBeLessThan(RUN_MS)
   })
 
   it('a DID as long as a book', () => {

@@ -1,6 +1,7 @@
 import { createContext, Script } from 'node:vm'
 import * as jmespath from '@jmespath-community/jmespath'
 import { compile, type JSONValue, TreeInterpreter } from '@jmespath-community/jmespath'
+import { machineMs } from '../../core/clock.ts'
 import { DEEPEST_JSON, isNestedDeeper } from '../../core/json-depth.ts'
 import { PolicyRunError } from './errors.ts'
 
@@ -29,9 +30,10 @@ const realm = createContext({ work: (): string => 'null' })
 /** What is left for the queries of one evaluation, in milliseconds of this machine: it bounds work, and no time passes. */
 export interface QueryBudget {
   leftMs: number
+  readonly now: () => number
 }
 
-export const queryBudget = (): QueryBudget => ({ leftMs: PATIENCE_MS })
+export const queryBudget = (now = machineMs): QueryBudget => ({ leftMs: PATIENCE_MS, now })
 
 /**
  * The result of a query as JSON text; `null` where there is none.
@@ -43,7 +45,7 @@ export function queryJson(json: string, query: string, budget: QueryBudget = que
   if (isNestedDeeper(query, DEEPEST_JSON))
     throw new PolicyRunError(`JmesPath: a query nested deeper than ${DEEPEST_JSON}`)
   const work = () => boundedJson(TreeInterpreter.search(compile(query), data))
-  const started = performance.now()
+  const started = budget.now()
   try {
     realm.work = work
     return script.runInContext(realm, { timeout: Math.max(1, Math.ceil(budget.leftMs)) }) as string
@@ -52,7 +54,7 @@ export function queryJson(json: string, query: string, budget: QueryBudget = que
     const message = error instanceof Error ? error.message : String(error)
     throw new PolicyRunError(`JmesPath: ${message.slice(0, 200)} in the query ${JSON.stringify(query.slice(0, 200))}`)
   } finally {
-    budget.leftMs -= performance.now() - started
+    budget.leftMs -= budget.now() - started
   }
 }
 
