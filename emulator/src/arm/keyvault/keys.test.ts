@@ -1,45 +1,24 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { manualClock } from '../../core/index.ts'
 import { findRoleByRoleName } from '../../rbac/index.ts'
-import { seedResources } from '../seed.ts'
-import { type ArmWorld, createArmWorld, errorOf } from '../test-world.ts'
+import { errorOf } from '../test-world.ts'
+import { type ArmVault, createArmVault, V, VAULT } from './test-vault.ts'
 
-const V = 'api-version=2023-07-01'
-const VAULT = 'https://mine.vault.azure.net'
-
-let arm: ArmWorld
+let arm: ArmVault
 let subscription: string
 let vault: string
 
 beforeEach(() => {
-  arm = createArmWorld(manualClock('2026-01-01T00:00:00Z'))
-  subscription = `/subscriptions/${arm.subscription}`
-  vault = `${subscription}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/mine`
-  seedResources(arm.world.ctx, { resourceGroups: [{ name: 'rg' }] })
+  arm = createArmVault()
+  subscription = arm.subscriptionPath
+  vault = arm.vault
 })
 afterEach(async () => {
   await arm[Symbol.asyncDispose]()
 })
 
-const body = (properties: object = {}, more: object = {}) => ({
-  location: 'westeurope',
-  ...more,
-  properties: {
-    tenantId: arm.world.ctx.seed.tenantId,
-    sku: { family: 'A', name: 'premium' },
-    enableRbacAuthorization: true,
-    ...properties,
-  },
-})
-const put = (properties: object = {}, more: object = {}, at = vault) =>
-  arm.send('PUT', `${at}?${V}`, body(properties, more))
-const read = async (at = vault) => {
-  const answer = await arm.send('GET', `${at}?${V}`)
-  // biome-ignore lint/suspicious/noExplicitAny: a test looks into whatever was answered
-  return (await answer.json()) as any
-}
-const makeKey = async (name = 'k') =>
-  expect((await arm.data('POST', `${VAULT}/keys/${name}/create`, { kty: 'EC' })).status).toBe(200)
+const put: ArmVault['put'] = (...args) => arm.put(...args)
+const read: ArmVault['read'] = (...args) => arm.read(...args)
+const makeKey = async (name?: string) => expect((await arm.makeKey(name)).status).toBe(200)
 
 describe('a key through Resource Manager', () => {
   const key = (name = 'k') => `${vault}/keys/${name}`

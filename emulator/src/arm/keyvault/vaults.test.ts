@@ -2,50 +2,33 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type MovableClock, manualClock } from '../../core/index.ts'
 import { findRoleByRoleName } from '../../rbac/index.ts'
 import { seedResources } from '../seed.ts'
-import { type ArmWorld, createArmWorld, errorOf } from '../test-world.ts'
+import { errorOf } from '../test-world.ts'
+import { type ArmVault, createArmVault, V, VAULT } from './test-vault.ts'
 
-const V = 'api-version=2023-07-01'
 const DAY_MS = 86_400_000
-const VAULT = 'https://mine.vault.azure.net'
 
 let clock: MovableClock
-let arm: ArmWorld
+let arm: ArmVault
 let subscription: string
 let vault: string
 
 beforeEach(() => {
-  clock = manualClock('2026-01-01T00:00:00Z')
-  arm = createArmWorld(clock)
-  subscription = `/subscriptions/${arm.subscription}`
-  vault = `${subscription}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/mine`
-  seedResources(arm.world.ctx, { resourceGroups: [{ name: 'rg' }] })
+  const manual = manualClock('2026-01-01T00:00:00Z')
+  clock = manual
+  arm = createArmVault(manual)
+  subscription = arm.subscriptionPath
+  vault = arm.vault
 })
 afterEach(async () => {
   await arm[Symbol.asyncDispose]()
 })
 
-const body = (properties: object = {}, more: object = {}) => ({
-  location: 'westeurope',
-  ...more,
-  properties: {
-    tenantId: arm.world.ctx.seed.tenantId,
-    sku: { family: 'A', name: 'premium' },
-    enableRbacAuthorization: true,
-    ...properties,
-  },
-})
-const put = (properties: object = {}, more: object = {}, at = vault) =>
-  arm.send('PUT', `${at}?${V}`, body(properties, more))
-const read = async (at = vault) => {
-  const answer = await arm.send('GET', `${at}?${V}`)
-  // biome-ignore lint/suspicious/noExplicitAny: a test looks into whatever was answered
-  return (await answer.json()) as any
-}
+const put: ArmVault['put'] = (...args) => arm.put(...args)
+const read: ArmVault['read'] = (...args) => arm.read(...args)
 const remove = () => arm.send('DELETE', `${vault}?${V}`)
 const deletedPath = (location = 'westeurope', name = 'mine') =>
   `${subscription}/providers/Microsoft.KeyVault/locations/${location}/deletedVaults/${name}`
-const makeKey = async (name = 'k') =>
-  expect((await arm.data('POST', `${VAULT}/keys/${name}/create`, { kty: 'EC' })).status).toBe(200)
+const makeKey = async (name?: string) => expect((await arm.makeKey(name)).status).toBe(200)
 const keyStatus = async (name = 'k') => (await arm.data('GET', `${VAULT}/keys/${name}`)).status
 
 describe('a vault', () => {
@@ -53,8 +36,8 @@ describe('a vault', () => {
     ['2023-07-01', false],
     ['2026-02-01', true],
   ])('made by version %s without a word on it has role-based access: %s', async (version, expected) => {
-    const { enableRbacAuthorization: _, ...properties } = body().properties
-    await arm.send('PUT', `${vault}?api-version=${version}`, { ...body(), properties })
+    const { enableRbacAuthorization: _, ...properties } = arm.body().properties
+    await arm.send('PUT', `${vault}?api-version=${version}`, { ...arm.body(), properties })
     expect((await read()).properties.enableRbacAuthorization).toBe(expected)
   })
   it('tells what it was made with', async () => {

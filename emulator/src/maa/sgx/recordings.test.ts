@@ -1,48 +1,16 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { manualClock } from '../../core/clock.ts'
-import { type AttestationProviderRecord, COLLECTIONS, type RoleAssignmentRecord } from '../../core/index.ts'
-import { createTestContext } from '../../core/test-context.ts'
-import { createEntraService, findByClientId, issueToken } from '../../entra/index.ts'
-import { createProcessor } from '../../psp/index.ts'
-import { createMaaService, registerSigners } from '../index.ts'
+import { createReplay, type Exchange, NO_RECORDINGS, RECORDINGS, type Recording } from '../test-recordings.ts'
 
 /*
  * What Microsoft's SDK tests recorded of the live service: real quotes of July 2021, sent at their own date. What differs
  * is named here with its reason.
  */
 
-const FOLDER = new URL('../../../../../shared/vectors/recordings/', import.meta.url)
-const files = ['maa-attest-sgx.json', 'maa-attest-openenclave.json'].filter((name) => existsSync(new URL(name, FOLDER)))
-if (files.length === 0)
-  console.log('skipped: the recordings are not beside this checkout (../shared/vectors/recordings)')
-
-interface RecordedRequest {
-  readonly method: string
-  readonly url: string
-  readonly provider: 'aad' | 'isolated' | 'shared'
-  readonly requestHeaders: Readonly<Record<string, string>>
-  readonly requestBody: unknown
-}
-
-interface Exchange extends RecordedRequest {
-  readonly status: number
-  readonly responseHeaders: Readonly<Record<string, string>>
-  readonly responseBody: { readonly token: string }
-}
-
-interface Recording {
-  readonly setup?: readonly RecordedRequest[]
-  readonly exchanges: readonly Exchange[]
-}
-
-/** The recorder had given both of the first two one host name. */
-const HOSTS = {
-  aad: 'aad.wus.attest.azure.net',
-  isolated: 'iso.wus.attest.azure.net',
-  shared: 'sharedwus.wus.attest.azure.net',
-}
-const CONTRIBUTOR = 'bbf86eb8-f7b4-4cce-96e4-18cddf81d86e'
+const files = ['maa-attest-sgx.json', 'maa-attest-openenclave.json'].filter((name) =>
+  existsSync(new URL(name, RECORDINGS)),
+)
+if (files.length === 0) console.log(NO_RECORDINGS)
 
 /** Of the time and of the instance. */
 const OF_A_RUN = ['exp', 'iat', 'nbf', 'iss', 'jti']
@@ -53,19 +21,21 @@ const DEFAULT_POLICY = ['x-ms-policy-hash']
 
 describe.skipIf(files.length === 0)('quotes of real enclaves, sent as they were to the live service', () => {
   it.each(files)('%s', async (file) => {
-    const { setup = [], exchanges } = JSON.parse(readFileSync(new URL(file, FOLDER), 'utf8')) as Recording
-    const { send } = await world(exchanges, setup)
+    const recording = JSON.parse(readFileSync(new URL(file, RECORDINGS), 'utf8')) as Recording
+    const { setup = [], exchanges } = recording
+    const issuedAt = partOf(exchanges[0]!.responseBody.token!.split('.')[1]!).iat as number
+    const send = await createReplay(recording, issuedAt * 1000, { attestation: { trust: 'both', endorsers: [] } })
     for (const request of setup) expect((await send(request)).status).toBe(200)
     expect(exchanges.length).toBeGreaterThan(0)
     for (const exchange of exchanges) {
       const answer = await send(exchange)
       expect(answer.status).toBe(exchange.status)
-      expect(Object.keys(answer.headers)).toEqual(
+      expect([...answer.headers.keys()]).toEqual(
         expect.arrayContaining(Object.keys(exchange.responseHeaders).filter((name) => name !== 'date')),
       )
-      expect(answer.headers['content-type']).toBe(exchange.responseHeaders['content-type'])
+      expect(answer.headers.get('content-type')).toBe(exchange.responseHeaders['content-type'])
       expect(Object.keys(answer.body)).toEqual(Object.keys(exchange.responseBody))
-      expect(describeToken(answer.body.token, exchange)).toEqual(describeToken(exchange.responseBody.token, exchange))
+      expect(describeToken(answer.body.token!, exchange)).toEqual(describeToken(exchange.responseBody.token!, exchange))
     }
   })
 })
@@ -97,51 +67,3 @@ function collateralOf(hashes: Record<string, string>) {
 
 type Part = Record<string, unknown>
 const partOf = (text: string) => JSON.parse(Buffer.from(text, 'base64url').toString()) as Part
-
-async function world(exchanges: readonly Exchange[], setup: readonly RecordedRequest[]) {
-  const issuedAt = partOf(exchanges[0]!.responseBody.token.split('.')[1]!).iat as number
-  const test = createTestContext({
-    clock: manualClock(issuedAt * 1000),
-    settings: { attestation: { trust: 'both', endorsers: [] } },
-  })
-  const { ctx } = test
-  test.use(createEntraService(ctx))
-  test.use(createMaaService(ctx, { psp: createProcessor(ctx) }))
-  const scope = `/subscriptions/${ctx.seed.subscriptionId}`
-  const providers = ctx.store.collection<AttestationProviderRecord>(COLLECTIONS.attestationProviders)
-  for (const [name, trustModel] of [
-    ['aad', 'AAD'],
-    ['isolated', 'Isolated'],
-  ] as const) {
-    const id = `${scope}/resourceGroups/rg/providers/Microsoft.Attestation/attestationProviders/${name}`
-    providers.put(HOSTS[name], { name, host: HOSTS[name], trustModel, id })
-  }
-  ctx.store.collection<RoleAssignmentRecord>(COLLECTIONS.roleAssignments).put('contributor', {
-    id: `${scope}/providers/Microsoft.Authorization/roleAssignments/contributor`,
-    name: 'contributor',
-    scope,
-    roleDefinitionId: `/providers/Microsoft.Authorization/roleDefinitions/${CONTRIBUTOR}`,
-    principalId: ctx.seed.admin.objectId,
-    createdOn: '2021-01-01T00:00:00Z',
-    createdBy: ctx.seed.admin.objectId,
-  })
-  // The isolated provider was created with the signer of the recorded policies.
-  const signed = setup.find(({ provider }) => provider === 'isolated')
-  if (signed !== undefined) {
-    const { jwk } = partOf((signed.requestBody as string).split('.')[0]!) as { jwk: unknown }
-    registerSigners(ctx, HOSTS.isolated, [jwk])
-  }
-  const principal = findByClientId(ctx, ctx.seed.admin.clientId)!
-  const { accessToken } = await issueToken(ctx, { principal, resource: 'https://attest.azure.net' })
-  return {
-    async send({ method, url, provider, requestHeaders, requestBody }: RecordedRequest) {
-      const target = new URL(url)
-      target.hostname = HOSTS[provider]
-      const headers = { authorization: `Bearer ${accessToken}`, 'content-type': requestHeaders['Content-Type'] ?? '' }
-      const body = typeof requestBody === 'string' ? requestBody : JSON.stringify(requestBody)
-      const response = await test.fetch(new Request(target, { method, headers, body }))
-      const answer = (await response.json()) as { token: string }
-      return { status: response.status, headers: Object.fromEntries(response.headers), body: answer }
-    },
-  }
-}
