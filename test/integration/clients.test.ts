@@ -2,9 +2,8 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
-import { TEST_CACHE_HOME } from '../../emulator/src/core/test-context.ts'
 import { createRunner } from '../../emulator/src/run/index.ts'
-import { ROOT, skerry, temporaryFolder } from '../support/skerry.ts'
+import { homeIn, ROOT, skerry, temporaryFolder } from '../support/skerry.ts'
 
 // examples/clients, as the README of the emulator has them run: the official clients, unchanged, in two shells.
 
@@ -14,12 +13,7 @@ it('the example clients make a key, have it released in a guest, and are refused
   const { device, notices } = await createRunner().capabilities()
   if (device === 'none') ctx.skip(notices.join(' '))
   using folder = temporaryFolder()
-  const home = {
-    PATH: process.env.PATH,
-    HOME: folder.path,
-    XDG_RUNTIME_DIR: folder.path,
-    XDG_CACHE_HOME: TEST_CACHE_HOME,
-  }
+  const home = homeIn(folder.path)
   const up = skerry(['up', '--json'], home)
   try {
     await up.line(/^\{/)

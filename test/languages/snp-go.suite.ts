@@ -4,7 +4,7 @@ import { certificateChainPem, decodeReportResponse, encodeReportRequest } from '
 import { beforeAll, describe, expect, it } from 'vitest'
 import { createTestContext } from '../../emulator/src/core/test-context.ts'
 import { createProcessor, type ProcessorOptions } from '../../emulator/src/psp/index.ts'
-import { build, cacheFolder, findProgram, type Prepared, run, steps } from './toolchain.ts'
+import { buildGo, run } from './toolchain.ts'
 
 /*
  * Reports of the virtual processor before a verifier that has no code of ours: google/go-sev-guest, told to trust the
@@ -12,7 +12,6 @@ import { build, cacheFolder, findProgram, type Prepared, run, steps } from './to
  * guest policy, report data and host data.
  */
 
-const HERE = join(import.meta.dirname, 'snp-go')
 const NOW = Date.parse('2026-06-01T00:00:00Z')
 const REPORT_DATA = createHash('sha512').update('what the guest wants signed').digest()
 const HOST_DATA = createHash('sha256').update('a CCE policy').digest()
@@ -55,7 +54,7 @@ describe('google/go-sev-guest', () => {
   let errors = new Map<string, string>()
 
   beforeAll(async () => {
-    const prepared = await prepare()
+    const prepared = await buildGo(join(import.meta.dirname, 'snp-go'), 'snp')
     if ('unavailable' in prepared) {
       unavailable = prepared.unavailable
       process.stdout.write(`google/go-sev-guest: skipped. ${unavailable}\n`)
@@ -83,23 +82,6 @@ describe('google/go-sev-guest', () => {
     expect(errors.get(name)).toMatch(/./)
   })
 })
-
-async function prepare(): Promise<Prepared<string>> {
-  const go = findProgram('go')
-  if (go === undefined) return { unavailable: 'no go on the search path' }
-  const cache = cacheFolder('go')
-  const program = join(cache, 'snp')
-  const env = {
-    ...process.env,
-    GOMODCACHE: join(cache, 'modules'),
-    GOCACHE: join(cache, 'build'),
-    GOTOOLCHAIN: 'local',
-  }
-  const failed = await steps([[go, ['mod', 'download', '-modcacherw'], { cwd: HERE, env }]])
-  if (failed !== undefined) return { unavailable: failed }
-  await build(go, ['build', '-mod=readonly', '-buildvcs=false', '-o', program, '.'], { cwd: HERE, env })
-  return { ready: program }
-}
 
 async function jobOf(name: string, options: ProcessorOptions, productName?: string): Promise<Job> {
   const { ctx } = createTestContext()

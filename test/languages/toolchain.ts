@@ -82,3 +82,25 @@ export function findProgram(...names: readonly string[]): string | undefined {
   const folders = (process.env.PATH ?? '').split(delimiter)
   return names.flatMap((name) => folders.map((folder) => join(folder, name))).find((path) => existsSync(path))
 }
+
+/**
+ * Builds the Go program of a folder, of exactly the modules that its go.sum was made for.
+ * @param name of the program that is made, unique among those of Go
+ */
+export async function buildGo(folder: string, name: string): Promise<Prepared<string>> {
+  const go = findProgram('go')
+  if (go === undefined) return { unavailable: 'no go on the search path' }
+  const cache = cacheFolder('go')
+  const program = join(cache, name)
+  const env = {
+    ...process.env,
+    GOMODCACHE: join(cache, 'modules'),
+    GOCACHE: join(cache, 'build'),
+    GOTOOLCHAIN: 'local',
+  }
+  // -modcacherw: the cache can be removed with the rest.
+  const failed = await steps([[go, ['mod', 'download', '-modcacherw'], { cwd: folder, env }]])
+  if (failed !== undefined) return { unavailable: failed }
+  await build(go, ['build', '-mod=readonly', '-buildvcs=false', '-o', program, '.'], { cwd: folder, env })
+  return { ready: program }
+}

@@ -1,10 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { TEST_CACHE_HOME } from '../../emulator/src/core/test-context.ts'
 import { createRunner } from '../../emulator/src/run/index.ts'
 import { DEFAULT_SEED } from '../../emulator/src/seed/default-document.ts'
-import { ROOT, skerry, temporaryFolder } from '../support/skerry.ts'
+import { homeIn, ROOT, skerry, temporaryFolder } from '../support/skerry.ts'
 import { type Application, makeApplication } from './credentials.ts'
 
 /** One `skerry up`, as a person would run it, and what its clients are told. */
@@ -31,12 +30,7 @@ export interface ReleaseFixture {
 
 export async function startWorld(): Promise<LanguageWorld> {
   const folder = temporaryFolder()
-  const home = {
-    PATH: process.env.PATH,
-    HOME: folder.path,
-    XDG_RUNTIME_DIR: folder.path,
-    XDG_CACHE_HOME: TEST_CACHE_HOME,
-  }
+  const home = homeIn(folder.path)
   const application = await makeApplication(folder.path)
   const seedFile = join(folder.path, 'seed.json')
   writeFileSync(seedFile, JSON.stringify({ ...DEFAULT_SEED, ...rolesOf(application) }), { mode: 0o600 })

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { TEST_CACHE_HOME } from '../../emulator/src/core/test-context.ts'
 
 /** The repository's root. */
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
@@ -67,4 +68,9 @@ export function skerry(args: readonly string[], env: NodeJS.ProcessEnv = process
 export function temporaryFolder(): { path: string } & Disposable {
   const path = mkdtempSync(join(tmpdir(), 'skerry-test-'))
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+}
+
+/** The environment of a person of their own: nothing of this one's home, but the keys that tests keep between runs. */
+export function homeIn(folder: string): NodeJS.ProcessEnv {
+  return { PATH: process.env.PATH, HOME: folder, XDG_RUNTIME_DIR: folder, XDG_CACHE_HOME: TEST_CACHE_HOME }
 }
