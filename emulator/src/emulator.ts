@@ -33,10 +33,9 @@ import type { ProcessorOptions } from './psp/index.ts'
 import type { VirtualProcessor } from './psp/types.ts'
 import { type ConfidentialRunner, createRunner } from './run/index.ts'
 import { makeStateFolder } from './run/state-folder.ts'
-import type { ParsedSeed, SeedDocument } from './seed/index.ts'
 import { type GivenSettings, seedOf, settingsOf } from './seed/merge.ts'
 import { type RunningServices, startServices } from './services.ts'
-import { firstStart, givenSeed, initialState } from './start.ts'
+import { firstStart, givenSeed, initialState, type StartOptions } from './start.ts'
 import { createGate } from './state/gate.ts'
 import {
   ClockInUseError,
@@ -48,9 +47,7 @@ import {
 } from './state/index.ts'
 import { LONGEST_OFFSET_MS } from './state/limits.ts'
 
-export interface EmulatorOptions {
-  /** Where state, keys and journal are kept; absent: in memory, gone with the emulator. */
-  readonly dataDir?: string
+export interface EmulatorOptions extends StartOptions {
   /**
    * Without a data directory: a private folder for what others read as files while the emulator runs (the certificate that
    * clients trust, the files of container groups). Absent: one of its own, removed at the end.
@@ -65,18 +62,6 @@ export interface EmulatorOptions {
   readonly settings?: GivenSettings
   /** What is not given is random. */
   readonly seed?: Partial<Seed>
-  /**
-   * What exists from the start, beside tenant and administrator: the content of a seed file (SEED.md). Made whole or not
-   * at all; what exists in a data directory already stays. Its settings yield to `settings`.
-   * @throws SeedError from `createEmulator`
-   */
-  readonly seedDocument?: SeedDocument
-  /** The same from a file, which may name others. */
-  readonly seedFile?: string
-  /** The same, as `readSeedFile` gave it. */
-  readonly parsedSeed?: ParsedSeed
-  /** Where there is no other seed, and a data directory was never given one or a state: what exists then. */
-  readonly defaultSeed?: SeedDocument
   /** Real time unless given. Certificates follow real time in any case: TLS clients know no other. */
   readonly clock?: Clock
   /** The programs that stand for container images. */
@@ -84,13 +69,6 @@ export interface EmulatorOptions {
   /** Default: `journal.jsonl` in the data directory. */
   readonly journalFile?: string
   readonly runner?: ConfidentialRunner
-  /**
-   * What the instance starts with, as `exportState` gave it; over `seed`. A data directory must not hold a state yet.
-   * @throws StateError, StateExistsError from `createEmulator`
-   */
-  readonly state?: StateDocument
-  /** The same from a file, as `skerry state export` wrote it. */
-  readonly stateFile?: string
   /** Called after another state was imported. */
   readonly imported?: () => void | Promise<void>
   /** Directories that containers must find empty, beside the emulator's own: where its owner keeps secrets of the run. */

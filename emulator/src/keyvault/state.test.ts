@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { manualClock, openStore } from '../core/index.ts'
-import { createKeyState, type Deletion, type KeyRecord, type KeyState } from './state.ts'
+import type { Deletion } from './rules/lifecycle.ts'
+import { createKeyState, type KeyRecord, type KeyState } from './state.ts'
 
 const HOST = 'v.vault.azure.net'
 const DAY = 24 * 3600

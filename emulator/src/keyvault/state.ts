@@ -1,6 +1,6 @@
 import type { Clock, Store } from '../core/index.ts'
 import { epochSeconds } from '../core/index.ts'
-import { lifecycleOf } from './rules/lifecycle.ts'
+import { type Deletion, lifecycleOf } from './rules/lifecycle.ts'
 import type { RotationPolicy } from './rules/rotation-policy.ts'
 
 /** A key of a vault or managed HSM: what all of its versions share. Times are whole seconds since the epoch. */
@@ -21,14 +21,6 @@ export interface ToldOfExpiry {
   readonly version: string
   readonly expires: number
   readonly what: 'nearExpiry' | 'expired'
-}
-
-export interface Deletion {
-  readonly deletedDate: number
-  readonly scheduledPurgeDate: number
-  /** Under a fault plan: when the deletion is over, and, once it is to come back, when it is. Milliseconds. */
-  readonly settledAt?: number
-  readonly recoveredAt?: number
 }
 
 export interface KeyVersion {

@@ -1,5 +1,6 @@
 import type { Context, Hono } from 'hono'
 import type { EmulatorContext, JournalCondition } from '../core/index.ts'
+import { answer, type Routes } from './answer.ts'
 import { type ApiVersion, certificateResultClaim, requireApiVersion } from './api-version.ts'
 import { type AttestationType, attestationType } from './attestation-types.ts'
 import type { Gate, Right } from './caller.ts'
@@ -8,7 +9,6 @@ import { type Change, changeSigners, resetPolicy, setPolicy } from './policies/c
 import { effectivePolicy, storedPolicyJws } from './policies/effective.ts'
 import { listSigners } from './policies/signers.ts'
 import { PolicyRunError } from './policy/errors.ts'
-import { answer, type Routes } from './routes.ts'
 import { tcbBaselines } from './tcb-baselines.ts'
 import { policyToken } from './token.ts'
 

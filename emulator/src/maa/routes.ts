@@ -1,5 +1,6 @@
-import { type Context, Hono } from 'hono'
-import type { AttestationProviderRecord, EmulatorContext } from '../core/index.ts'
+import { Hono } from 'hono'
+import type { EmulatorContext } from '../core/index.ts'
+import { answer, type Routes } from './answer.ts'
 import { requireApiVersion } from './api-version.ts'
 import { attest } from './attest.ts'
 import { ATTESTATION_TYPES } from './attestation-types.ts'
@@ -11,17 +12,6 @@ import { openIdConfiguration } from './metadata.ts'
 import { findProvider } from './providers.ts'
 import type { ServiceEvidence } from './service-evidence.ts'
 import { jwks } from './signing-key.ts'
-
-/** A version of the service that answers as this one does. */
-const SERVICE_VERSION = '1.11.02153.563'
-
-interface Variables {
-  provider: AttestationProviderRecord
-  issuer: string
-  requestId: string
-}
-
-export type Routes = { Variables: Variables }
 
 export interface RouteOptions {
   readonly kinds: readonly EvidenceKind[]
@@ -76,18 +66,6 @@ export function attestationRoutes(ctx: EmulatorContext, { kinds, gate, evidence 
   app.get('/.well-known/openid-configuration', (c) => answer(c, 200, openIdConfiguration(c.get('issuer'))))
   managementRoutes(app, ctx, gate)
   return app
-}
-
-export function answer(c: Context<Routes>, status: number, body: unknown): Response {
-  return new Response(JSON.stringify(body), {
-    status,
-    headers: {
-      'Content-Type': 'application/json; charset=utf-8',
-      Server: 'Kestrel',
-      'x-ms-maa-service-version': SERVICE_VERSION,
-      'x-ms-request-id': c.get('requestId'),
-    },
-  })
 }
 
 /** W3C trace form, with the ids of the caller's `traceparent` when it sent one. */
