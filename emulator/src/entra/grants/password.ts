@@ -15,7 +15,7 @@ export function passwordGrant(ctx: EmulatorContext, clients: ClientAuthenticatio
     const client = await clients.client(request)
     const user = findUser(ctx, name)
     if (user === undefined) throw unknownUser(ctx.seed.tenantId)
-    if (!isPasswordOf(user, password)) throw wrongPassword()
+    if (!(await isPasswordOf(user, password))) throw wrongPassword()
     return await userAnswer(ctx, request, { user, client, scope, how: 'by password' })
   }
 }

@@ -43,7 +43,7 @@ export async function authorizePage(ctx: EmulatorContext, request: Request, visi
       error_description: 'AADSTS65004: User declined to consent to access the app.',
     })
   }
-  const user = signIn(ctx, form, visitor)
+  const user = await signIn(ctx, form, visitor)
   if (typeof user === 'string') return userForm(ctx, visitor, wanted, user)
   return goBack(wanted, { code: codeFor(ctx, wanted, user), session_state: ctx.random.uuid() })
 }

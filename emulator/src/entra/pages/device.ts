@@ -22,7 +22,7 @@ export async function devicePage(ctx: EmulatorContext, request: Request, visitor
       return page('Not signed in', `<p>${escapeHtml(waiting.clientName)} was told no. You may close this page.</p>`)
     }
     if (action !== 'approve') return userForm(ctx, visitor, waiting)
-    const user = signIn(ctx, form, visitor)
+    const user = await signIn(ctx, form, visitor)
     if (typeof user === 'string') return userForm(ctx, visitor, waiting, user)
     approveDeviceCode(ctx, waiting.userCode, user.objectId)
     const who = `${escapeHtml(user.displayName)} (${escapeHtml(user.userPrincipalName)})`

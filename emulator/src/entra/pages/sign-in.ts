@@ -12,10 +12,14 @@ export interface Visitor {
 }
 
 /** The user that a posted form signs in, or what to tell the person. */
-export function signIn(ctx: EmulatorContext, form: URLSearchParams, visitor: Visitor): UserRecord | string {
+export async function signIn(
+  ctx: EmulatorContext,
+  form: URLSearchParams,
+  visitor: Visitor,
+): Promise<UserRecord | string> {
   const user = findUser(ctx, form.get('user') ?? '')
   const mayPass = visitor.owner && user?.password === undefined
-  if (user !== undefined && (mayPass || isPasswordOf(user, form.get('password') ?? ''))) return user
+  if (user !== undefined && (mayPass || (await isPasswordOf(user, form.get('password') ?? '')))) return user
   return visitor.owner ? 'Choose a user; one who has a password needs it.' : 'User name or password is wrong.'
 }
 
