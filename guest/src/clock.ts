@@ -6,18 +6,24 @@ export interface Clock {
   /** Milliseconds since the Unix epoch. */
   now(): number
   /** Resolves after `ms`; rejects with the signal's reason when aborted. */
-  sleep(ms: number, signal?: AbortSignal): Promise<void>
+  sleep(ms: number, signal?: AbortSignal, options?: SleepOptions): Promise<void>
+}
+
+export interface SleepOptions {
+  /** Whether a process that has nothing else to do waits for this. Default true. */
+  readonly keepsAlive?: boolean
 }
 
 export const systemClock: Clock = {
   now: () => Date.now(),
-  sleep: (ms, signal) =>
+  sleep: (ms, signal, { keepsAlive = true } = {}) =>
     new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason)
       const timer = setTimeout(() => {
         signal?.removeEventListener('abort', abort)
         resolve()
       }, ms)
+      if (!keepsAlive) timer.unref()
       const abort = () => {
         clearTimeout(timer)
         reject(signal?.reason)

@@ -62,7 +62,7 @@ export async function startSidecar(options: StartSidecarOptions = {}): Promise<S
     ...(device && { device }),
     ...(certificateSource && { certificateSource }),
   })
-  const { wrappingKeys = createWrappingKeys() } = options
+  const { wrappingKeys = createWrappingKeys({ clock }) } = options
   const credential = options.credential ?? createVaultCredential(clientId === undefined ? {} : { clientId })
   const stopping = new AbortController()
   const { port, close } = await listen(serverType, wantedPort, {

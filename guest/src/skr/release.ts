@@ -69,19 +69,27 @@ export async function releaseKey(context: AttestationContext, options: ReleaseKe
   const credential = options.credential ?? createVaultCredential()
   if (!options.accessToken) credential.prepare?.()
   const wrappingKey = await wrappingKeys.take()
-  const token = await attest(context, { maaEndpoint: options.maaEndpoint, runtimeData: wrappingKey.runtimeData, fetch })
-  const accessToken = options.accessToken || (await vaultToken(credential, vault.host))
-  const nonce = randomBytes(16).toString('base64url')
-  const jws = await askVault(fetch, vault, options.kid, accessToken, { target: token, enc, nonce })
-  const verified = verifyReleaseJws(jws, {
-    hostName: vault.hostName,
-    trust: options.trust ?? defaultTrustStore(),
-    nowMs: clock.now(),
-  })
-  const payload = parsePayload(verified)
-  requireAnswerTo(payload, { vault, kid: options.kid, enc, nonce })
-  const { key } = payload.response.key
-  return { ...unwrapReleasedKey(key, payload.request.enc, wrappingKey), kid: key.kid, payload }
+  try {
+    const attesting = attest(context, { maaEndpoint: options.maaEndpoint, runtimeData: wrappingKey.runtimeData, fetch })
+    // Both are asked at once; where both fail, attestation is what is told of.
+    const authorizing = Promise.resolve(options.accessToken || vaultToken(credential, vault.host))
+    authorizing.catch(() => undefined)
+    const token = await attesting
+    const accessToken = await authorizing
+    const nonce = randomBytes(16).toString('base64url')
+    const jws = await askVault(fetch, vault, options.kid, accessToken, { target: token, enc, nonce })
+    const verified = verifyReleaseJws(jws, {
+      hostName: vault.hostName,
+      trust: options.trust ?? defaultTrustStore(),
+      nowMs: clock.now(),
+    })
+    const payload = parsePayload(verified)
+    requireAnswerTo(payload, { vault, kid: options.kid, enc, nonce })
+    const { key } = payload.response.key
+    return { ...unwrapReleasedKey(key, payload.request.enc, wrappingKey), kid: key.kid, payload }
+  } finally {
+    wrappingKeys.done?.()
+  }
 }
 
 async function askVault(
