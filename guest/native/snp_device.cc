@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -170,12 +169,15 @@ class Device : public Napi::ObjectWrap<Device> {
                                          InstanceMethod<&Device::Close>("close")}));
   }
 
-  explicit Device(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Device>(info) {
-    if (info.Length() == 1 && info[0].IsExternal()) {
-      descriptor_ = *info[0].As<Napi::External<std::shared_ptr<Descriptor>>>().Data();
-    } else {
-      Napi::TypeError::New(info.Env(), "a device is made by open()").ThrowAsJavaScriptException();
-    }
+  // Closed, and of no use to whoever calls the constructor: only open() has a descriptor to give.
+  explicit Device(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Device>(info) {}
+
+  // Empty while the environment is torn down.
+  static Napi::Object Of(const Napi::FunctionReference& constructor, std::shared_ptr<Descriptor> descriptor) {
+    Napi::Object object = constructor.New({});
+    Device* device = object.IsEmpty() ? nullptr : Unwrap(object);
+    if (device != nullptr) device->descriptor_ = std::move(descriptor);
+    return object;
   }
 
  private:
@@ -244,8 +246,8 @@ class OpenWorker : public Napi::AsyncWorker {
     Napi::Object result = Napi::Object::New(Env());
     result["errno"] = Napi::Number::New(Env(), errno_);
     if (descriptor_) {
-      auto external = Napi::External<std::shared_ptr<Descriptor>>::New(Env(), &descriptor_);
-      result["device"] = Env().GetInstanceData<AddonData>()->device.New({external});
+      Napi::Object device = Device::Of(Env().GetInstanceData<AddonData>()->device, std::move(descriptor_));
+      if (!device.IsEmpty()) result["device"] = device;
     }
     deferred_.Resolve(result);
   }

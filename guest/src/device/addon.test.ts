@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process'
 import { closeSync, fstatSync, ftruncateSync, readFileSync, writeSync } from 'node:fs'
+import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { addonPaths, loadAddon } from './addon.ts'
 import { openDevice } from './device.ts'
@@ -39,6 +41,59 @@ describe.runIf(linux)('the native part', () => {
     expect(() => device!.getReport(new Uint8Array(95))).toThrow('96 bytes')
     expect(() => device!.getExtReport(new Uint8Array(96), 100)).toThrow('whole pages')
     device!.close()
+  })
+})
+
+describe.runIf(linux)('in a process of its own, the native part', () => {
+  /** What the script prints: an abort of the process would take the tests with it. */
+  const run = async (script: string) => {
+    const addon = JSON.stringify(addonPaths()[0])
+    const args = ['--expose-gc', '--input-type=commonjs', '-e', `const addon = require(${addon});${script}`]
+    return (await promisify(execFile)(process.execPath, args, { timeout: 20_000 })).stdout.trim()
+  }
+
+  it('ends with its thread while requests of that thread are under way, and leaves the others alone', async () => {
+    const thread = `
+      const { parentPort, workerData } = require('node:worker_threads')
+      const { pbkdf2 } = require('node:crypto')
+      const addon = require(workerData)
+      addon.open('/dev/null').then(({ device }) => {
+        for (let i = 0; i < 8; i += 1) pbkdf2('', '', 20000, 64, 'sha512', () => {})
+        for (let i = 0; i < 3; i += 1) device.getReport(new Uint8Array(96))
+        addon.open('/dev/null')
+        parentPort.postMessage('under way')
+      })
+    `
+    const stdout = await run(`
+      const { Worker } = require('node:worker_threads')
+      const worker = new Worker(${JSON.stringify(thread)}, { eval: true, workerData: ${JSON.stringify(addonPaths()[0])} })
+      worker.once('message', async () => {
+        await worker.terminate()
+        const { device } = await addon.open('/dev/null')
+        console.log((await device.getReport(new Uint8Array(96))).errno)
+      })
+    `)
+    expect(stdout).toBe('25')
+  })
+
+  it('lets go of the descriptors of devices that nobody closed', async () => {
+    const stdout = await run(`
+      const open = () => require('node:fs').readdirSync('/proc/self/fd').length
+      const before = open()
+      const use = async () => { for (let i = 0; i < 50; i += 1) await (await addon.open('/dev/null')).device.getReport(new Uint8Array(96)) }
+      const collected = async () => { for (let i = 0; i < 20 && open() > before; i += 1) { gc(); await new Promise(setImmediate) } }
+      use().then(collected).then(() => console.log(open() - before))
+    `)
+    expect(stdout).toBe('0')
+  })
+
+  it('gives nothing to who makes a device by hand', async () => {
+    const stdout = await run(`
+      addon.open('/dev/null').then(({ device }) => {
+        try { new device.constructor('/dev/null').getReport(new Uint8Array(96)) } catch (error) { console.log(error.message) }
+      })
+    `)
+    expect(stdout).toBe('the device is closed')
   })
 })
 

@@ -2,7 +2,14 @@ import { constants } from 'node:os'
 import { describe, expect, it } from 'vitest'
 import { reportOf } from '../testing/chip.ts'
 import { stillClock } from '../testing/clock.ts'
-import { decodeReportRequest, encodeKeyResponse, encodeReportResponse } from '../wire/index.ts'
+import {
+  CERTIFICATE_GUIDS,
+  decodeCertificateTable,
+  decodeReportRequest,
+  encodeCertificateTable,
+  encodeKeyResponse,
+  encodeReportResponse,
+} from '../wire/index.ts'
 import type { NativeAddon, NativeDevice, NativeResponse } from './addon.ts'
 import { openDevice } from './device.ts'
 import { FIRMWARE_STATUSES } from './firmware-status.ts'
@@ -90,10 +97,11 @@ describe('a refusal', () => {
   it.each([
     ['0x16', 'ERR_SNP_INVALID_PARAMETERS'],
     ['0x27', 'ERR_SNP_INVALID_KEY'],
+    ['0x17', 'ERR_SNP_FIRMWARE'],
   ])('in the status %s of the message is %s', async (hex, code) => {
     const status = Number(hex)
     const device = await open(kernel({ errno: 0, response: encodeReportResponse({ status }) }))
-    await expect(device.getReport(REPORT_DATA)).rejects.toMatchObject({ code, firmwareStatus: status })
+    await expect(device.getReport(REPORT_DATA)).rejects.toMatchObject({ code, firmwareStatus: status, retry: 'never' })
   })
 
   it('by the firmware says its status and that the kernel forgets its key', async () => {
@@ -108,17 +116,16 @@ describe('a refusal', () => {
     await expect(device.getReport(REPORT_DATA)).rejects.toMatchObject({ code: 'ERR_SNP_VMM', vmmStatus: 5 })
   })
 
-  it('of another device is told, with the trap of a bare-metal /dev/sev', async () => {
-    const device = await open(kernel({ errno: ENOTTY }), '/dev/sev')
-    const error = await device.getReport(REPORT_DATA).catch((thrown) => thrown)
-    expect(error).toMatchObject({ code: 'ERR_SNP_NOT_THE_DEVICE', errno: 'ENOTTY' })
-    expect(error.message).toContain('bare-metal')
-  })
-
-  it('whose exitinfo2 says that the firmware was never reached is an errno and no more', async () => {
-    const device = await open(kernel({ errno: EIO, exitinfo2: 0xffn }))
-    await expect(device.getReport(REPORT_DATA)).rejects.toMatchObject({ code: 'ERR_SNP_IOCTL', errno: 'EIO' })
-  })
+  // A host's driver knows one number of its own and answers EINVAL to all others.
+  it.each(['ENOTTY', 'EINVAL', 'ENODEV'] as const)(
+    'of another device is told, with the trap of a bare-metal /dev/sev: %s',
+    async (errno) => {
+      const device = await open(kernel({ errno: constants.errno[errno] }), '/dev/sev')
+      const error = await device.getReport(REPORT_DATA).catch((thrown) => thrown)
+      expect(error).toMatchObject({ code: 'ERR_SNP_NOT_THE_DEVICE', errno, retry: 'never' })
+      expect(error.message).toContain('bare-metal')
+    },
+  )
 })
 
 describe('every failure', () => {
@@ -135,6 +142,8 @@ describe('every failure', () => {
     ['an unknown status of the hypervisor', { errno: EIO, exitinfo2: 9n << 32n }, 'ERR_SNP_VMM', 'after-restart'],
     ['an answer that does not decrypt', { errno: constants.errno.EBADMSG }, 'ERR_SNP_RESPONSE', 'after-restart'],
     ['a wiped key', { errno: ENOTTY }, 'ERR_SNP_NOT_THE_DEVICE', 'after-restart'],
+    ['a counter of messages at its end', { errno: EIO, exitinfo2: 0xffn }, 'ERR_SNP_IOCTL', 'after-restart'],
+    ['a kernel short of memory', { errno: constants.errno.ENOMEM, exitinfo2: 0xffn }, 'ERR_SNP_IOCTL', 'again'],
     ['a request the kernel does not like', { errno: constants.errno.EINVAL }, 'ERR_SNP_IOCTL', 'never'],
   ])('says whether to ask again: %s', async (_what, answer, code, retry) => {
     const device = await open(kernel(answer))
@@ -153,6 +162,12 @@ describe('every failure', () => {
 
 describe('an extended report', () => {
   const INVALID_LENGTH = 1n << 32n
+  const VCEK = { guid: CERTIFICATE_GUIDS.vcek, data: new Uint8Array([0x30, 0]) }
+  /** A table as the kernel copies it: whole pages, zero behind what the host wrote. */
+  const certificates = (needed: number, room: number) => {
+    const filler = { guid: CERTIFICATE_GUIDS.ark, data: new Uint8Array(needed - 3 * 24 - VCEK.data.length) }
+    return Buffer.concat([encodeCertificateTable([VCEK, filler]), Buffer.alloc(room - needed)])
+  }
   /** A host whose certificates need this many bytes. */
   const host = (needed: number) => {
     const rooms: number[] = []
@@ -166,7 +181,7 @@ describe('an extended report', () => {
           errno: short ? EIO : 0,
           exitinfo2: short ? INVALID_LENGTH : 0n,
           response: (await device!.getReport(request)).response,
-          certificates: new Uint8Array(short ? 0 : needed),
+          certificates: short ? new Uint8Array() : certificates(needed, room),
           certificatesLength: needed,
         }
       }
@@ -179,15 +194,30 @@ describe('an extended report', () => {
     const { world, rooms } = host(0x3000)
     const device = await open(world)
     const { certificateTable } = await device.getExtendedReport!(REPORT_DATA)
+    expect(decodeCertificateTable(certificateTable)[0]).toEqual(VCEK)
     await device.getExtendedReport!(REPORT_DATA)
     expect(certificateTable).toHaveLength(0x3000)
     expect(rooms).toEqual([0x2000, 0x3000, 0x3000])
   })
 
-  it('is asked for in whole pages', async () => {
+  it('is asked for in whole pages, and its certificates come without the zeros behind them', async () => {
     const { world, rooms } = host(0x2001)
-    await (await open(world)).getExtendedReport!(REPORT_DATA)
+    const { certificateTable } = await (await open(world)).getExtendedReport!(REPORT_DATA)
     expect(rooms).toEqual([0x2000, 0x3000])
+    expect(certificateTable).toHaveLength(0x2001)
+  })
+
+  it('of a host without certificates comes with an empty table, whatever the room for it', async () => {
+    const { world } = host(0)
+    const { device } = await world.addon.open('/dev/sev-guest')
+    const getExtReport: NativeDevice['getExtReport'] = async (request, room) => ({
+      ...(await device!.getReport(request)),
+      certificates: new Uint8Array(room),
+      certificatesLength: room,
+    })
+    const opened = await open({ addon: { open: async () => ({ errno: 0, device: { ...device!, getExtReport } }) } })
+    const { certificateTable } = await opened.getExtendedReport!(REPORT_DATA)
+    expect(certificateTable).toHaveLength(0)
   })
 
   it('whose certificates are more than the kernel passes says how much they need', async () => {
@@ -232,6 +262,23 @@ describe('a derived key', () => {
     const key = new Uint8Array(32).fill(9)
     const device = await open(kernel({ errno: 0, response: encodeKeyResponse({ status: 0, key }) }))
     await expect(device.getDerivedKey!(request)).resolves.toEqual(key)
+  })
+
+  it('that is refused leaves nothing of an answer behind', async () => {
+    const answers: Uint8Array[] = []
+    const { addon } = kernel({
+      errno: 0,
+      response: encodeKeyResponse({ status: 0x27, key: new Uint8Array(32).fill(9) }),
+    })
+    const { device } = await addon.open('/dev/sev-guest')
+    const getDerivedKey: NativeDevice['getDerivedKey'] = async (bytes) => {
+      const answer = await device!.getDerivedKey(bytes)
+      answers.push(answer.response)
+      return answer
+    }
+    const opened = await open({ addon: { open: async () => ({ errno: 0, device: { ...device!, getDerivedKey } }) } })
+    await expect(opened.getDerivedKey!(request)).rejects.toMatchObject({ code: 'ERR_SNP_INVALID_KEY' })
+    expect(answers.map((bytes) => bytes.every((byte) => byte === 0))).toEqual([true])
   })
 
   it('is not asked for with a field that the driver does not pass', async () => {

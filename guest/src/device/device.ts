@@ -7,6 +7,7 @@ import {
   encodeReportRequest,
   type KeyRequest,
   MESSAGE_STATUS,
+  trimCertificateTable,
 } from '../wire/index.ts'
 import type { NativeAddon, NativeDevice, NativeExtResponse, NativeResponse } from './addon.ts'
 import { loadAddon, requireLinux } from './addon.ts'
@@ -60,8 +61,8 @@ const PAGE = 0x1000
 
 /**
  * Opens the SNP guest device: `/dev/sev-guest`, configfs-tsm or `/dev/sev`, in this order. A bare-metal AMD host also has
- * a `/dev/sev`, its own interface to the secure processor; a program that takes it for the guest's gets ENOTTY for every
- * request, and so it comes last.
+ * a `/dev/sev`, its own interface to the secure processor, which knows no request of a guest: it comes last, and the
+ * host's is not chosen.
  * @throws SnpDeviceError `ERR_SNP_SYSTEM`, `ERR_SNP_ADDON`, `ERR_SNP_DEVICE_MISSING`, `ERR_SNP_DEVICE_OPEN`
  */
 export async function openDevice(options: OpenDeviceOptions = {}): Promise<SnpDevice> {
@@ -114,7 +115,7 @@ class GuestDevice implements SnpDevice {
     this.#refuseLegacy('SNP_GET_EXT_REPORT')
     const request = reportRequest(reportData, options.vmpl)
     const outcome = await this.#ask<NativeExtResponse>(() => this.#extReport(request))
-    return { report: this.#report(outcome, reportData), certificateTable: outcome.certificates }
+    return { report: this.#report(outcome, reportData), certificateTable: trimCertificateTable(outcome.certificates) }
   }
 
   /** With too little room the kernel keeps its key and says how much it takes: asked again once, and remembered. */
@@ -132,10 +133,13 @@ class GuestDevice implements SnpDevice {
       throw new RangeError('launchMitVector cannot be asked for: the Linux driver passes messages of 32 bytes')
     const bytes = encodeKeyRequest(request)
     const outcome = await this.#ask(() => this.#native.getDerivedKey(bytes))
-    const { status, key } = decodeKeyResponse(outcome.response)
-    outcome.response.fill(0)
-    if (status !== MESSAGE_STATUS.success) throw messageError(this.#path, status)
-    return key
+    try {
+      const { status, key } = readAnswer(this.#path, () => decodeKeyResponse(outcome.response))
+      if (status !== MESSAGE_STATUS.success) throw messageError(this.#path, status)
+      return key
+    } finally {
+      outcome.response.fill(0)
+    }
   }
 
   close(): void {

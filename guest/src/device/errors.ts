@@ -6,7 +6,8 @@ import { FIRMWARE_STATUSES } from './firmware-status.ts'
  * - `ERR_SNP_ADDON`: the native part was not built for this machine;
  * - `ERR_SNP_DEVICE_MISSING`: no device node: not a confidential guest, or the container was not given it;
  * - `ERR_SNP_DEVICE_OPEN`: the node is there and cannot be opened (`errno` says why);
- * - `ERR_SNP_NOT_THE_DEVICE`: ENOTTY: the node is something else, or the kernel has wiped its key (VMPCK) after an earlier error;
+ * - `ERR_SNP_NOT_THE_DEVICE`: ENOTTY (on `/dev/sev` EINVAL and ENODEV, too): the node is something else, or the kernel has
+ *   wiped its key (VMPCK) after an earlier error;
  * - `ERR_SNP_FIRMWARE`: the secure processor refused (`firmwareStatus`);
  * - `ERR_SNP_VMM`: the hypervisor refused (`vmmStatus`);
  * - `ERR_SNP_BUSY`: throttled, and still so after the last try;

@@ -1,5 +1,5 @@
 import { constants } from 'node:os'
-import { SnpDeviceError } from './errors.ts'
+import { type RetryVerdict, SnpDeviceError } from './errors.ts'
 import { FIRMWARE_STATUSES } from './firmware-status.ts'
 
 /** What an ioctl left behind. `exitinfo2`: firmware status in the low 32 bits, hypervisor status in the high 32. */
@@ -48,7 +48,7 @@ export function ioctlError(
   const errno = errnoName(outcome.errno)
   const firmwareStatus = Number(outcome.exitinfo2 & 0xffff_ffffn)
   const vmmStatus = Number(outcome.exitinfo2 >> 32n)
-  if (errno === 'ENOTTY') return notTheDevice(path)
+  if (isNotTheDevice(path, errno)) return notTheDevice(path, errno)
   if (vmmStatus === VMM_BUSY || isBusy(outcome)) {
     const retry = isBusy(outcome) ? 'again' : 'after-restart'
     const lost =
@@ -65,12 +65,7 @@ export function ioctlError(
     return new SnpDeviceError('ERR_SNP_VMM', message, { errno, vmmStatus, retry: 'after-restart' })
   }
   if (firmwareStatus !== 0 && firmwareStatus !== NO_FIRMWARE_CALL) {
-    const { name, words } = FIRMWARE_STATUSES[firmwareStatus] ?? {
-      name: '',
-      words: 'a status this version does not know',
-    }
-    const what = `0x${firmwareStatus.toString(16)}${name && ` ${name}`}`
-    const message = `${path}: the secure processor refused with ${what} (${errno}): ${words}; later requests will fail until the guest restarts`
+    const message = `${path}: the secure processor refused (${errno}) with ${inWords(firmwareStatus)}; later requests will fail until the guest restarts`
     return new SnpDeviceError('ERR_SNP_FIRMWARE', message, { errno, firmwareStatus, retry: 'after-restart' })
   }
   if (errno === 'EBADMSG')
@@ -79,16 +74,31 @@ export function ioctlError(
       `${path}: the answer was not the secure processor's (${errno}); later requests will fail until the guest restarts`,
       { errno, retry: 'after-restart' },
     )
-  return new SnpDeviceError('ERR_SNP_IOCTL', `${path}: the request failed with ${errno}`, { errno })
+  return new SnpDeviceError('ERR_SNP_IOCTL', `${path}: the request failed with ${errno}`, {
+    errno,
+    retry: verdictOfErrno(errno, firmwareStatus),
+  })
 }
 
-function notTheDevice(path: string): SnpDeviceError {
+/** Of what failed inside the driver. */
+function verdictOfErrno(errno: string, firmwareStatus: number): RetryVerdict {
+  if (errno === 'ENOMEM') return 'again'
+  // The counter of messages, whose number makes each of them unique, has come to its end.
+  return errno === 'EIO' && firmwareStatus === NO_FIRMWARE_CALL ? 'after-restart' : 'never'
+}
+
+/** A bare-metal host's `/dev/sev` answers EINVAL to every request that is not its own, ENODEV without its processor. */
+function isNotTheDevice(path: string, errno: string): boolean {
+  return errno === 'ENOTTY' || (path.endsWith('/sev') && ['EINVAL', 'ENODEV'].includes(errno))
+}
+
+function notTheDevice(path: string, errno: string): SnpDeviceError {
   const host = path.endsWith('/sev')
   const trap = host ? ' (on a bare-metal AMD host /dev/sev belongs to the host and gives no reports)' : ''
   return new SnpDeviceError(
     'ERR_SNP_NOT_THE_DEVICE',
-    `${path} does not answer SNP guest requests: it is another device${trap}, or the kernel has wiped its key (VMPCK) after an earlier error, until the guest restarts`,
-    { errno: 'ENOTTY', retry: host ? 'never' : 'after-restart' },
+    `${path} does not answer SNP guest requests (${errno}): it is another device${trap}, or the kernel has wiped its key (VMPCK) after an earlier error, until the guest restarts`,
+    { errno, retry: host ? 'never' : 'after-restart' },
   )
 }
 
@@ -101,6 +111,11 @@ function tooSmall(path: string, errno: string, certificatesLength: number | unde
   })
 }
 
+function inWords(firmwareStatus: number): string {
+  const { name = '', words = 'a status this version does not know' } = FIRMWARE_STATUSES[firmwareStatus] ?? {}
+  return `0x${firmwareStatus.toString(16)}${name && ` ${name}`}: ${words}`
+}
+
 /** The error for a message that was delivered and refused: the status word of MSG_REPORT_RSP or MSG_KEY_RSP. */
 export function messageError(path: string, status: number): SnpDeviceError {
   const details = { firmwareStatus: status }
@@ -111,9 +126,17 @@ export function messageError(path: string, status: number): SnpDeviceError {
       details,
     )
   }
+  if (status === 0x16) {
+    return new SnpDeviceError(
+      'ERR_SNP_INVALID_PARAMETERS',
+      `${path}: the secure processor refuses the fields of the request (0x16); a VMPL below the guest's own is one`,
+      details,
+    )
+  }
+  // The message was delivered: the kernel keeps its key.
   return new SnpDeviceError(
-    'ERR_SNP_INVALID_PARAMETERS',
-    `${path}: the secure processor refuses the fields of the request (0x${status.toString(16)}); a VMPL below the guest's own is one`,
+    'ERR_SNP_FIRMWARE',
+    `${path}: the secure processor refused with ${inWords(status)}`,
     details,
   )
 }

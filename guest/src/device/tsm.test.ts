@@ -8,6 +8,7 @@ const REPORT_DATA = new Uint8Array(64).fill(7)
 const TABLE = encodeCertificateTable([])
 
 interface Entry {
+  madeAt: number
   generation: number
   inblob?: Uint8Array
   level: number
@@ -15,7 +16,7 @@ interface Entry {
 
 interface Faults {
   provider?: string
-  floor?: number
+  floor?: number | string
   /** Errno of a path's last part, each time it is used, until the list ends. */
   fail?: Record<string, string[]>
   /** Called after each write: somebody else may write, too. */
@@ -31,6 +32,7 @@ const errno = (code: string) => Object.assign(new Error(code), { code })
 
 /** The rules of the kernel's Documentation/ABI/testing/configfs-tsm-report, over a map. */
 function kernel({ provider = 'sev_guest', floor = 0, fail = {}, interfere, report }: Faults = {}) {
+  const clock = stillClock()
   const entries = new Map<string, Entry>()
   const made: string[] = []
   const writes: string[] = []
@@ -47,15 +49,16 @@ function kernel({ provider = 'sev_guest', floor = 0, fail = {}, interfere, repor
       const code = fail.mkdir?.shift()
       if (code !== undefined) throw errno(code)
       made.push(path)
-      entries.set(path.slice(TSM_PATH.length + 1), { generation: 0, level: 0 })
+      entries.set(path.slice(TSM_PATH.length + 1), { madeAt: clock.now(), generation: 0, level: 0 })
     },
+    entries: async () => [...entries].map(([name, { madeAt }]) => ({ name, madeAt })),
     async removeEntry(path) {
       if (!entries.delete(path.slice(TSM_PATH.length + 1))) throw errno('ENOENT')
     },
     async read(path) {
       const [entry, attribute] = at(path)
       const signed = () => {
-        if (entry.inblob?.length !== 64 || entry.level < floor) throw errno('EINVAL')
+        if (entry.inblob?.length !== 64 || entry.level < Number(floor)) throw errno('EINVAL')
         return report ?? reportOf(entry.inblob)
       }
       const values: Record<string, () => Uint8Array> = {
@@ -80,7 +83,6 @@ function kernel({ provider = 'sev_guest', floor = 0, fail = {}, interfere, repor
     },
   }
   let count = 0
-  const clock = stillClock()
   const open = () => openTsmDevice({ clock, fileSystem, entryName: () => `e${++count}` })
   return { open, entries, made, writes, clock, fileSystem }
 }
@@ -139,10 +141,13 @@ describe('a report by configfs-tsm', () => {
 
   it.each([
     ['EINVAL', 'ERR_SNP_INVALID_PARAMETERS', 'never'],
-    ['ENXIO', 'ERR_SNP_FIRMWARE', 'after-restart'],
+    ['ENXIO', 'ERR_SNP_FIRMWARE', 'never'],
     ['ETIMEDOUT', 'ERR_SNP_BUSY', 'after-restart'],
     ['ENOTTY', 'ERR_SNP_IOCTL', 'after-restart'],
-    ['EIO', 'ERR_SNP_IOCTL', 'never'],
+    ['EIO', 'ERR_SNP_FIRMWARE', 'after-restart'],
+    ['EBADMSG', 'ERR_SNP_RESPONSE', 'after-restart'],
+    ['ENOMEM', 'ERR_SNP_IOCTL', 'again'],
+    ['EFAULT', 'ERR_SNP_IOCTL', 'never'],
   ])('that fails with %s is %s, to be tried %s', async (errno, code, retry) => {
     const { open, entries } = kernel({ fail: { outblob: [errno] } })
     await expect((await open()).getReport(REPORT_DATA)).rejects.toMatchObject({ code, errno, retry })
@@ -178,6 +183,21 @@ describe('a report by configfs-tsm', () => {
 })
 
 describe('configfs-tsm', () => {
+  it('is rid of what killed processes of ours left there, and of nothing else', async () => {
+    const { open, entries, clock } = kernel()
+    const at = (madeAt: number) => ({ madeAt, generation: 0, level: 0 })
+    entries.set('skerry-7-old', at(clock.now() - 3_600_001))
+    entries.set('skerry-8-in-use', at(clock.now() - 60_000))
+    entries.set('other-old', at(0))
+    await open()
+    expect([...entries.keys()]).toEqual(['skerry-8-in-use', 'other-old'])
+  })
+
+  it.each(['', '4', '-1', 'x'])('whose lowest level is "%s" is not believed', async (floor) => {
+    const device = await kernel({ floor }).open()
+    await expect(device.getReport(REPORT_DATA)).rejects.toMatchObject({ code: 'ERR_SNP_RESPONSE' })
+  })
+
   it('of a TDX guest is not opened', async () => {
     await expect(kernel({ provider: 'tdx_guest' }).open()).rejects.toMatchObject({ code: 'ERR_SNP_DEVICE_MISSING' })
   })

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { mkdir, open, rmdir } from 'node:fs/promises'
+import { mkdir, open, readdir, rmdir, stat } from 'node:fs/promises'
 import type { Clock } from '../clock.ts'
 import { REPORT_SIZE } from '../wire/index.ts'
 import { requireReportOver, requireVmpl } from './answer.ts'
@@ -15,6 +15,8 @@ export const TSM_PROVIDER = 'sev_guest'
 export interface TsmFileSystem {
   makeEntry(path: string): Promise<void>
   removeEntry(path: string): Promise<void>
+  /** Everybody's entries, with the milliseconds since the epoch at which they were made. */
+  entries(): Promise<readonly { readonly name: string; readonly madeAt: number }[]>
   read(path: string): Promise<Uint8Array>
   /** All in one descriptor: the bytes of a binary attribute take effect when it is closed. */
   write(path: string, value: Uint8Array | string): Promise<void>
@@ -23,6 +25,10 @@ export interface TsmFileSystem {
 const configfs: TsmFileSystem = {
   makeEntry: async (path) => void (await mkdir(path)),
   removeEntry: (path) => rmdir(path),
+  entries: async () =>
+    await Promise.all(
+      (await readdir(TSM_PATH)).map(async (name) => ({ name, madeAt: (await stat(`${TSM_PATH}/${name}`)).ctimeMs })),
+    ),
   async read(path) {
     const file = await open(path, constants.O_RDONLY)
     try {
@@ -59,6 +65,10 @@ export interface TsmDeviceOptions {
 const TRIES = 5
 const FIRST_WAIT_MS = 100
 
+const ENTRY_PREFIX = 'skerry-'
+/** No request takes so long: the kernel gives up a throttled one after a minute. */
+const LEFT_BEHIND_MS = 60 * 60 * 1000
+
 /** @throws SnpDeviceError */
 export async function tsmProvider(fileSystem: TsmFileSystem = configfs): Promise<string | undefined> {
   try {
@@ -83,6 +93,7 @@ export async function openTsmDevice(options: TsmDeviceOptions): Promise<SnpDevic
       'ERR_SNP_DEVICE_MISSING',
       `${TSM_PATH} belongs to ${provider ?? 'nobody'}: this is not an SEV-SNP guest`,
     )
+  await removeLeftBehind(fileSystem, clock.now())
   let closed = false
   let last: Promise<unknown> = Promise.resolve()
 
@@ -138,11 +149,19 @@ async function requestReport(
   return { report, certificateTable }
 }
 
+/** A process that was killed leaves its entry; the kernel keeps it for good. Others' are not touched, nor those in use. */
+async function removeLeftBehind(fileSystem: TsmFileSystem, now: number): Promise<void> {
+  const entries = await fileSystem.entries().catch(() => [])
+  const left = entries.filter(({ name, madeAt }) => name.startsWith(ENTRY_PREFIX) && now - madeAt > LEFT_BEHIND_MS)
+  await Promise.all(left.map(({ name }) => fileSystem.removeEntry(`${TSM_PATH}/${name}`).catch(() => undefined)))
+}
+
 /** An entry whose level was never written asks for VMPL 0, also where the guest itself runs above it. */
 async function writeLevel(fileSystem: TsmFileSystem, entry: string, vmpl: number | undefined): Promise<void> {
-  const floor = Number(text(await fileSystem.read(`${entry}/privlevel_floor`)))
-  if (!(floor >= 0 && floor <= 3))
-    throw new SnpDeviceError('ERR_SNP_RESPONSE', `${TSM_PATH}: privlevel_floor is none: ${floor}`)
+  const stated = text(await fileSystem.read(`${entry}/privlevel_floor`))
+  if (!/^[0-3]$/.test(stated))
+    throw new SnpDeviceError('ERR_SNP_RESPONSE', `${TSM_PATH}: privlevel_floor is none: "${stated}"`)
+  const floor = Number(stated)
   const level = vmpl ?? floor
   if (level < floor)
     throw new SnpDeviceError(
@@ -182,7 +201,10 @@ function entryError(error: NodeJS.ErrnoException): SnpDeviceError {
   })
 }
 
-/** The driver behind it folds what the firmware says into three numbers. */
+/**
+ * The driver behind it folds what the firmware says into three numbers: EINVAL and ENXIO for a message that was answered,
+ * EIO for one that was not, and then its key is gone as with the ioctl.
+ */
 function requestError(error: unknown): unknown {
   const errno = (error as NodeJS.ErrnoException).code
   if (error instanceof SnpDeviceError || errno === undefined || !/^E[A-Z0-9]+$/.test(errno)) return error
@@ -190,7 +212,11 @@ function requestError(error: unknown): unknown {
     new SnpDeviceError(code, `${TSM_PATH}: ${words} (${errno})`, { errno, retry, cause: error })
   if (errno === 'EINVAL')
     return make('ERR_SNP_INVALID_PARAMETERS', 'the secure processor refuses the fields of the request', 'never')
-  if (errno === 'ENXIO') return make('ERR_SNP_FIRMWARE', 'the secure processor refused', 'after-restart')
+  if (errno === 'ENXIO') return make('ERR_SNP_FIRMWARE', 'the secure processor refused', 'never')
+  if (errno === 'EIO')
+    return make('ERR_SNP_FIRMWARE', 'the secure processor or the hypervisor refused', 'after-restart')
+  if (errno === 'EBADMSG') return make('ERR_SNP_RESPONSE', "the answer was not the secure processor's", 'after-restart')
+  if (errno === 'ENOMEM') return make('ERR_SNP_IOCTL', 'the kernel is short of memory', 'again')
   if (['EBUSY', 'EAGAIN', 'EINTR'].includes(errno)) return make('ERR_SNP_BUSY', 'the kernel is busy', 'again')
   if (errno === 'ETIMEDOUT')
     return make('ERR_SNP_BUSY', 'the host throttled the request until the kernel gave up', 'after-restart')
@@ -204,7 +230,7 @@ function interfered(): SnpDeviceError {
 }
 
 function entryName(): string {
-  return `skerry-${process.pid}-${randomBytes(8).toString('hex')}`
+  return `${ENTRY_PREFIX}${process.pid}-${randomBytes(8).toString('hex')}`
 }
 
 function text(bytes: Uint8Array): string {

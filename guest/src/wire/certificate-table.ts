@@ -68,6 +68,21 @@ export function decodeCertificateTable(table: Uint8Array): CertificateTableEntry
   throw new WireError('ERR_CERTIFICATE_TABLE', 'the table has no all-zero entry that ends it')
 }
 
+/**
+ * The part of a table's room that is in use: up to the end of the last content; nothing where the host has no
+ * certificates, which leaves the room zero. Linux cuts `auxblob` in the same way. A table without an end stays as it is.
+ */
+export function trimCertificateTable(room: Uint8Array): Uint8Array {
+  const view = new DataView(room.buffer, room.byteOffset, room.byteLength)
+  let end = 0
+  for (let at = 0; at + ENTRY_SIZE <= room.length; at += ENTRY_SIZE) {
+    if (isZero(room.subarray(at, at + ENTRY_SIZE)))
+      return room.subarray(0, at === 0 ? 0 : Math.max(at + ENTRY_SIZE, end))
+    end = Math.max(end, view.getUint32(at + 16, true) + view.getUint32(at + 20, true))
+  }
+  return room
+}
+
 function guidBytes(guid: string): Uint8Array {
   const digits = guid.replaceAll('-', '')
   if (digits.length !== 32) throw new WireError('ERR_CERTIFICATE_TABLE', `${guid} is not a GUID`)
