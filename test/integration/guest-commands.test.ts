@@ -41,10 +41,11 @@ describe('skerry-guest', () => {
     expect(JSON.parse(stdout)).toMatchObject({ signatureAlgo: 1, hostData: expect.stringMatching(/^[0-9a-f]{64}$/) })
   })
 
-  it.each(['Milan', 'Genoa', 'Turin'])('is attested on %s', async (product) => {
-    const { stdout, stderr } = await guest(['attest', '--maa', MAA], ['--product', product])
+  it.each(['Milan', 'Genoa', 'Turin'])('is attested on %s, for who challenged it', async (product) => {
+    const { stdout, stderr } = await guest(['attest', '--maa', MAA, '--nonce', 'who?'], ['--product', product])
     expect(stderr).toBe('')
     expect(JSON.parse(stdout)).toMatchObject({
+      nonce: 'who?',
       iss: `https://${MAA}`,
       'x-ms-attestation-type': 'sevsnpvm',
       'x-ms-compliance-status': 'azure-compliant-uvm',
@@ -88,19 +89,8 @@ describe('skerry-guest', () => {
     expect([toProgram.code, spki(toProgram.stdout)]).toEqual([9, wanted])
 
     const salt = '00112233'
-    const derived = [
-      'exec',
-      ...KEY,
-      '--derive-salt',
-      salt,
-      '--format',
-      'hex',
-      '--env',
-      'DISK_KEY',
-      '--',
-      'printenv',
-      'DISK_KEY',
-    ]
+    const form = ['--derive-salt', salt, '--format', 'hex']
+    const derived = ['release', ...KEY, ...form, '--to-env', 'DISK_KEY', '--', 'printenv', 'DISK_KEY']
     const info = 'Symmetric Encryption Key'
     const byHand = hkdfSync('sha256', Buffer.from(jwk.d, 'base64url'), Buffer.from(salt, 'hex'), info, 32)
     expect((await guest(derived)).stdout).toBe(`${Buffer.from(byHand).toString('hex')}\n`)

@@ -24,7 +24,8 @@ export function runChild(command: readonly string[], options: ChildOptions): Pro
     let child: ChildProcess | undefined
     const forward = (signal: NodeJS.Signals) => void child?.kill(signal)
     const leave = () => undefined
-    const onTerminal = isatty(0) ? leave : forward
+    // Input and output may be files while a terminal still sends its signals to both.
+    const onTerminal = [0, 1, 2].some((fd) => isatty(fd)) ? leave : forward
     // Before there is a program: what comes while it starts is for it, too.
     for (const signal of FORWARDED) process.on(signal, forward)
     for (const signal of FROM_TERMINAL) process.on(signal, onTerminal)

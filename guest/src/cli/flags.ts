@@ -7,6 +7,7 @@ export interface ReportFlags {
 export interface AttestFlags {
   readonly maa: string
   readonly runtimeData?: string
+  readonly nonce?: string
   readonly toFile?: string
   readonly certificates?: string
 }
@@ -26,10 +27,12 @@ export interface KeyFlags {
 export interface ReleaseFlags extends KeyFlags {
   readonly toFile?: string
   readonly toFd?: string
+  readonly toEnv?: string
 }
 
 export interface ExecFlags extends KeyFlags {
   readonly env?: string
   readonly file?: string
+  readonly link?: string
   readonly pathEnv?: string
 }

@@ -1,13 +1,21 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { afterAll, describe, expect, it, vi } from 'vitest'
-import { writeSecretFile, writeToDescriptor } from './hand-over.ts'
-import { main } from './main.ts'
+import { afterAll, describe, expect, it } from 'vitest'
+import { prepareHandOver } from './hand-over.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'skerry-exec-'))
 afterAll(() => rmSync(scratch, { recursive: true }))
@@ -19,10 +27,11 @@ const supervisor = (command: string[], handOver: object) => [
   '--conditions=skerry-source',
   '--input-type=module',
   '-e',
-  `const { runWithKey } = await import(${JSON.stringify(module)})
+  `const { prepareHandOver } = await import(${JSON.stringify(module)})
+   const run = prepareHandOver(${JSON.stringify(handOver)})
    const key = Buffer.from('top secret\\n')
-   process.exit(await runWithKey(${JSON.stringify(command)}, key, ${JSON.stringify(handOver)}, {
-     env: process.env, explain: (text) => console.error(text) }))`,
+   const code = await run(${JSON.stringify(command)}, key, { env: process.env, explain: (text) => console.error(text) })
+   process.exit(key.every((byte) => byte === 0) ? code : 99)`,
 ]
 const handing = (command: string[], handOver: object = {}) =>
   run(process.execPath, supervisor(command, handOver)).then(
@@ -62,6 +71,15 @@ describe.runIf(process.platform === 'linux')('a program gets its key', () => {
     expect(existsSync(file)).toBe(false)
   })
 
+  it('by a link to a file in memory, which is gone when it ends', async () => {
+    const link = join(scratch, 'link')
+    const { stdout } = await handing(shell('stat -L -c %a $SKERRY_KEY_FILE; cat $SKERRY_KEY_FILE; readlink {key}'), {
+      link,
+    })
+    expect(stdout).toMatch(/^400\ntop secret\n\/proc\/\d+\/fd\/\d+\n$/)
+    expect(lstatSync(link, { throwIfNoEntry: false })).toBeUndefined()
+  })
+
   it('and never in its arguments', async () => {
     const { stdout } = await handing(
       shell("tr '\\0' ' ' < /proc/$$/cmdline; echo; tr '\\0' ' ' < /proc/$PPID/cmdline"),
@@ -70,6 +88,39 @@ describe.runIf(process.platform === 'linux')('a program gets its key', () => {
       },
     )
     expect(stdout.split('\n')[0]).not.toContain('top secret')
+  })
+})
+
+describe.runIf(process.platform === 'linux')('a link to a key', () => {
+  it('leads to nothing when what held the key was killed, and is made again by the next', async () => {
+    const link = join(scratch, 'orphan')
+    const killed = await handing(shell('kill -KILL $PPID; while kill -0 $PPID 2>/dev/null; do :; done'), { link })
+    expect(killed.code).toBeNull()
+    expect([readlinkSync(link), existsSync(link)]).toEqual([expect.stringMatching(/^\/proc\/\d+\/fd\/\d+$/), false])
+    await expect(handing(['cat', '{key}'], { link })).resolves.toMatchObject({ code: 0, stdout: 'top secret\n' })
+  })
+
+  it.each([
+    ['a file', (path: string) => writeFileSync(path, 'mine')],
+    ['a link to something else', (path: string) => symlinkSync('/etc/hostname', path)],
+    ['a link to what another process holds', (path: string) => symlinkSync(`/proc/${process.pid}/cwd`, path)],
+  ])('does not take the place of %s', (what, make) => {
+    const path = join(scratch, what.replaceAll(' ', '-'))
+    make(path)
+    expect(() => prepareHandOver({ link: path })).toThrow(`--link ${path} exists`)
+  })
+})
+
+describe('what was asked for', () => {
+  it.each([
+    [{ env: 'A', file: 'f' }, 'not two of them'],
+    [{ file: 'f', link: 'l' }, 'not two of them'],
+    [{ env: '1A' }, '--env must be the name of a variable'],
+    [{ pathEnv: 'A=B' }, '--path-env must be the name of a variable'],
+    [{ file: '/no/such/folder/f' }, '--file /no/such/folder/f cannot be made'],
+    [{ link: '/no/such/folder/f' }, '--link /no/such/folder/f cannot be made'],
+  ])('is looked at before there is a key: %o', (handOver, words) => {
+    expect(() => prepareHandOver(handOver)).toThrow(words)
   })
 })
 
@@ -108,84 +159,6 @@ describe.runIf(process.platform === 'linux')('a program', () => {
       }
       const [code] = child.exitCode === null ? await once(child, 'exit') : [child.exitCode]
       expect([output, code, existsSync(file)]).toEqual([`ready\n${signal}\n`, 7, false])
-    },
-  )
-})
-
-describe('a secret file', () => {
-  it('is for its owner alone', () => {
-    const path = join(scratch, 'secret')
-    writeSecretFile(path, 'x')
-    expect(statSync(path).mode & 0o777).toBe(0o600)
-    expect(readFileSync(path, 'utf8')).toBe('x')
-  })
-
-  it('is not written over another', () => {
-    const path = join(scratch, 'there')
-    writeFileSync(path, 'mine')
-    expect(() => writeSecretFile(path, 'x')).toThrow('exists')
-    expect(readFileSync(path, 'utf8')).toBe('mine')
-  })
-})
-
-describe('a descriptor', () => {
-  it.each([
-    ['x', 'number'],
-    ['-1', 'number'],
-    ['999', 'not open'],
-  ])('%s is refused', (text, words) => {
-    expect(() => writeToDescriptor(text, Buffer.from('k'))).toThrow(words)
-  })
-})
-
-describe('the command', () => {
-  /** In this process: what it writes, and the exit code that it leaves. */
-  const skerry = async (...args: string[]) => {
-    const written = { stdout: '', stderr: '' }
-    const spies = (['stdout', 'stderr'] as const).map((name) =>
-      vi.spyOn(process[name], 'write').mockImplementation((text) => {
-        written[name] += String(text)
-        return true
-      }),
-    )
-    try {
-      await main(args)
-      return { code: process.exitCode ?? 0, ...written }
-    } finally {
-      process.exitCode = undefined
-      for (const spy of spies) spy.mockRestore()
-    }
-  }
-  const RELEASE = ['--maa', 'm', '--akv', 'v', '--kid', 'k']
-
-  it.each(['report', 'attest', 'release', 'exec'])('explains %s with an example', async (name) => {
-    const { code, stdout } = await skerry(name, '--help')
-    expect(code).toBe(0)
-    expect(stdout).toMatch(/Examples?:/)
-  })
-
-  it.each([
-    [['release', '--maa', 'm'], "required option '--akv <host>'"],
-    [['frobnicate'], 'unknown command'],
-    [['report', '--frobnicate'], 'unknown option'],
-    [['release', ...RELEASE], '--to-file or --to-fd must be given'],
-    [['release', ...RELEASE, '--to-file', 'f', '--to-fd', '3'], '--to-file or --to-fd must be given'],
-    [['exec', ...RELEASE, '--env', 'A', '--file', 'f', '--', 'app'], 'not both'],
-    [['exec', ...RELEASE, '--env', '1A', '--', 'app'], 'name of a variable'],
-    [['exec', ...RELEASE, '--env', 'A', '--format', 'raw', '--', 'app'], 'must be a text'],
-    [['exec', ...RELEASE], "missing required argument 'app'"],
-  ])('says what is wrong with %o, with exit code 2', async (args, words) => {
-    const { code, stderr } = await skerry(...args)
-    expect(stderr).toContain(words)
-    expect(code).toBe(2)
-  })
-
-  it.runIf(!existsSync('/dev/sev-guest') && !existsSync('/dev/sev'))(
-    'says that there is no device, with exit code 3, before it runs the program',
-    async () => {
-      const { code, stdout, stderr } = await skerry('exec', ...RELEASE, '--', 'echo', 'ran')
-      expect([code, stdout]).toEqual([3, ''])
-      expect(stderr).toContain('ERR_SNP_DEVICE_MISSING')
     },
   )
 })

@@ -43,8 +43,16 @@ describe('a key', () => {
     expect(() => formatKey(key, options)).toThrow('--format')
   })
 
+  it('is not derived with a salt that is not hex', () => {
+    expect(() => formatKey(rsa, { derivation: { salt: '0x00' } })).toThrow('--derive-salt must be hex')
+  })
+
+  it('that is symmetric already is taken as it is where one was to be derived', () => {
+    expect(formatKey(oct, { derivation: { salt: '00ff' } })).toEqual(SECRET)
+  })
+
   it('may stand in a variable when it is text', () => {
-    expect(['jwk', 'pem', 'base64', 'hex', undefined].every((format) => isText(format, undefined))).toBe(true)
-    expect(isText('raw', undefined) || isText('der', undefined) || isText(undefined, {})).toBe(false)
+    expect(['jwk', 'pem', 'base64', 'hex'].every((format) => isText({ format })) && isText({})).toBe(true)
+    expect(isText({ format: 'raw' }) || isText({ format: 'der' }) || isText({ derivation: {} })).toBe(false)
   })
 })

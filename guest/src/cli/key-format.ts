@@ -9,8 +9,27 @@ export type KeyFormat = (typeof KEY_FORMATS)[number]
 export interface KeyFormatOptions {
   /** Default `jwk`; with a derivation `raw`. */
   readonly format?: string
-  /** Makes a symmetric key of an RSA key. */
+  /** Makes a symmetric key of an RSA key; an oct key is one already and is taken as it is, as the original does. */
   readonly derivation?: KeyDerivation
+}
+
+interface Form {
+  readonly format: KeyFormat
+  readonly derivation?: KeyDerivation
+}
+
+/**
+ * Looks at what was asked for before there is a key.
+ * @throws InvalidArgumentError for a form that is none, or none of a derived key
+ */
+export function readKeyForm({ format: text, derivation }: KeyFormatOptions): Form {
+  const format = readFormat(text ?? (derivation === undefined ? 'jwk' : 'raw'))
+  if (derivation === undefined) return { format }
+  if (['jwk', 'pem', 'der'].includes(format))
+    throw new InvalidArgumentError('--format', `of a derived key is raw, base64 or hex, not ${format}`)
+  if (!/^(?:[0-9a-f]{2})*$/i.test(derivation.salt ?? ''))
+    throw new InvalidArgumentError('--derive-salt', 'must be hex, two digits for each byte')
+  return { format, derivation }
 }
 
 /**
@@ -20,10 +39,7 @@ export interface KeyFormatOptions {
  * @throws InvalidArgumentError when the key has no such form
  */
 export function formatKey(key: UnwrappedKey, options: KeyFormatOptions = {}): Buffer {
-  const { derivation } = options
-  const format = readFormat(options.format ?? (derivation === undefined ? 'jwk' : 'raw'))
-  if (derivation !== undefined && ['jwk', 'pem', 'der'].includes(format))
-    throw new InvalidArgumentError('--format', `of a derived key is raw, base64 or hex, not ${format}`)
+  const { format, derivation } = readKeyForm(options)
   switch (format) {
     case 'jwk':
       return Buffer.from(`${JSON.stringify(key.jwk)}\n`)
@@ -43,8 +59,8 @@ export function formatKey(key: UnwrappedKey, options: KeyFormatOptions = {}): Bu
 }
 
 /** Whether it may stand in an environment variable. */
-export function isText(format: string | undefined, derivation: KeyDerivation | undefined): boolean {
-  return !['raw', 'der'].includes(format ?? (derivation === undefined ? 'jwk' : 'raw'))
+export function isText(options: KeyFormatOptions): boolean {
+  return !['raw', 'der'].includes(readKeyForm(options).format)
 }
 
 function readFormat(text: string): KeyFormat {

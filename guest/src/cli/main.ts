@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import type { AttestFlags, ExecFlags, ReleaseFlags, ReportFlags } from './flags.ts'
 import { fromGoFlags } from './go-flags.ts'
 
 /** Runs `skerry-guest`. Errors become one line on standard error and an exit code; nothing is loaded before it is needed. */
 export async function main(args: readonly string[]): Promise<void> {
+  if (!process.stdout.listeners('error').includes(outputFailed)) process.stdout.on('error', outputFailed)
   const program = describe()
   try {
     await program.parseAsync(args[0] === 'sidecar' ? fromGoFlags(args) : [...args], { from: 'user' })
@@ -22,6 +24,19 @@ export async function main(args: readonly string[]): Promise<void> {
 
 const USAGE = 2
 
+/** Whoever reads may stop: then this ends as by SIGPIPE. What cannot be written is no success either. */
+function outputFailed(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(141)
+  process.stderr.write(`skerry-guest: standard output cannot be written: ${error.message}\n`)
+  process.exit(1)
+}
+
+/** Beside the sources as beside the bundle. */
+function version(): string {
+  return (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string })
+    .version
+}
+
 const CERTIFICATES = [
   '--certificates <sources>',
   "who is asked for the chip's certificates, one after the other: thim, azcache, kds, host; default thim",
@@ -32,6 +47,13 @@ function describe(): Command {
     .description('Reports, attestation and secure key release from inside a SEV-SNP confidential container.')
     .exitOverride()
     .showHelpAfterError('(--help explains)')
+    // A program's own flags are the program's, with or without -- in front of it.
+    .enablePositionalOptions()
+    .option('--version', 'display the version')
+    .on('option:version', () => {
+      process.stdout.write(`${version()}\n`)
+      throw new CommanderError(0, 'commander.version', 'the version')
+    })
     .addHelpText(
       'after',
       `
@@ -93,41 +115,53 @@ Exit codes: 1 failed, 2 wrong flags, 3 no device or refused by it, 4 not atteste
     .description('have the guest attested and print the verified claims')
     .requiredOption('--maa <host>', 'attestation provider, such as contoso.weu.attest.azure.net')
     .option('--runtime-data <file>', 'JSON that the token will carry; default {}')
+    .option('--nonce <text>', 'the challenge of who will read the token, which will carry it; default: a random number')
     .option('--to-file <path>', 'write the token itself there (mode 0600; must not exist)')
     .option(...CERTIFICATES)
     .addHelpText(
       'after',
       `
 Example: the token of a public key, for a relying party that is to encrypt for it:
-  skerry-guest attest --maa contoso.weu.attest.azure.net --runtime-data keys.json --to-file token.jwt`,
+  skerry-guest attest --maa contoso.weu.attest.azure.net --runtime-data keys.json --nonce "$CHALLENGE" --to-file token.jwt`,
     )
     .action(async (flags: AttestFlags) => (await import('./commands.ts')).runAttest(flags))
 
   withKey(program.command('release'))
     .description('attest, have the vault release a key, verify and unwrap it')
+    .argument('[app...]', 'the program of --to-env and its arguments, after --')
+    .passThroughOptions()
     .option('--to-file <path>', 'where the key goes (mode 0600; must not exist)')
     .option('--to-fd <number>', 'a descriptor of this process that it goes to: a pipe or a file, no terminal')
+    .option('--to-env <name>', 'a variable of the program that it goes to: the same as exec --env')
     .addHelpText(
       'after',
       `
 Examples:
   skerry-guest release --maa HOST --akv HOST --kid NAME --to-file key.jwk
   skerry-guest release --maa HOST --akv HOST --kid NAME --format pem --to-fd 3 3> >(load-key)
-  skerry-guest release --maa HOST --akv HOST --kid NAME --derive-salt 00ff --to-fd 1 | cryptsetup open --key-file - ...`,
+  skerry-guest release --maa HOST --akv HOST --kid NAME --derive-salt 00ff --to-fd 1 | cryptsetup open --key-file - ...
+  skerry-guest release --maa HOST --akv HOST --kid NAME --format base64 --to-env MASTER_KEY -- ./server`,
     )
-    .action(async (flags: ReleaseFlags) => (await import('./commands.ts')).runRelease(flags))
+    .action(async (app: string[], flags: ReleaseFlags) => {
+      const code = await (await import('./commands.ts')).runRelease(app, flags)
+      // As exec: where a program ran, it is done.
+      if (flags.toEnv !== undefined) process.exit(code)
+    })
 
   withKey(program.command('exec'))
     .description('release a key and run a program that reads it from a file or a variable')
     .argument('<app...>', 'the program and its arguments, after --; {key} in them becomes the path of the key')
+    .passThroughOptions()
     .option('--env <name>', 'put the key into this variable, instead of a file')
     .option('--file <path>', 'put it into this file (mode 0600; must not exist; removed when the program ends)')
+    .option('--link <path>', 'the same by a link of this name to a file in memory (removed when the program ends)')
     .option('--path-env <name>', 'the variable that has the path; default SKERRY_KEY_FILE')
     .addHelpText(
       'after',
       `
-Without --env and --file the key is in memory, at /proc/self/fd/3 of the program. It is never in the arguments.
-Signals are passed on, and the exit code is the program's.
+Without --env, --file and --link the key is in memory, at /proc/self/fd/3 of the program. It is never in the arguments.
+Signals are passed on, and the exit code is the program's. When skerry-guest itself is killed by SIGKILL, the file of
+--file stays; of --link nothing but the name does.
 
 Examples:
   skerry-guest exec --maa HOST --akv HOST --kid NAME --format pem -- stunnel -key {key}

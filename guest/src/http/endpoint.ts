@@ -28,7 +28,7 @@ export function parseEndpoint(field: string, text: string): Endpoint {
   const trimmed = text.trim()
   const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed) ? trimmed : `https://${trimmed}`)
   if (url === null || url.hostname === '')
-    throw new InvalidArgumentError(field, `must be a host name, such as contoso.vault.azure.net; it is "${text}"`)
+    throw new InvalidArgumentError(field, `must be a host name; it is "${text}"`)
   if (url.protocol !== 'https:')
     throw new InvalidArgumentError(field, `must be reached by https, not ${url.protocol.slice(0, -1)}`)
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '' || url.pathname !== '/') {

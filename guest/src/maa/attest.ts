@@ -11,8 +11,11 @@ export interface AttestOptions {
   /** JSON text, byte for byte as it is hashed; the token's `x-ms-runtime` will hold it. */
   readonly runtimeData: Uint8Array
   readonly fetch?: Fetch
-  /** Joins request and token. Default: random. */
-  readonly nonce?: bigint
+  /**
+   * The challenge of whoever will read the token, whose claim `nonce` holds it: a text as it is, a number (a u64) in
+   * decimal. Default: a random number, which joins request and token.
+   */
+  readonly nonce?: bigint | string
 }
 
 /**

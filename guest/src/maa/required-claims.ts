@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { InvalidArgumentError } from '../http/endpoint.ts'
 import { AttestationTokenError } from './token-error.ts'
 
 /** What one claim must be. */
@@ -24,8 +25,12 @@ export interface RequiredClaims {
   readonly [claim: string]: ClaimRequirement
 }
 
-/** A version that is at least this one: an integer, or the decimal text that endorsements have. */
+/**
+ * A version that is at least this one: an integer, or the decimal text that endorsements have.
+ * @throws InvalidArgumentError for a minimum that is no integer
+ */
 export function atLeast(minimum: number): ClaimTest {
+  if (!Number.isInteger(minimum)) throw new InvalidArgumentError('minimum', `must be an integer, not ${minimum}`)
   const test = (value: unknown) => {
     const number = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value
     return typeof number === 'number' && Number.isInteger(number) && number >= minimum
@@ -50,13 +55,14 @@ export function requireClaims(claims: Readonly<Record<string, unknown>>, require
 }
 
 function fits(value: unknown, requirement: Exclude<ClaimRequirement, RequiredClaims>): boolean {
-  if (typeof requirement === 'function') return requirement(value)
+  // Exactly: the promise of a test that is asynchronous by mistake is no consent.
+  if (typeof requirement === 'function') return requirement(value) === true
   if (Array.isArray(requirement)) return requirement.some((one) => isDeepStrictEqual(value, one))
   return isDeepStrictEqual(value, requirement)
 }
 
 function isNested(requirement: ClaimRequirement): requirement is RequiredClaims {
-  return typeof requirement === 'object' && !Array.isArray(requirement)
+  return typeof requirement === 'object' && requirement !== null && !Array.isArray(requirement)
 }
 
 function refused(claim: string, found: string, requirement: ClaimRequirement): AttestationTokenError {

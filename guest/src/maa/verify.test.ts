@@ -1,4 +1,4 @@
-import { createHash, type KeyObject } from 'node:crypto'
+import { createHash, createHmac, createPublicKey, type KeyObject } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { stillClock } from '../testing/clock.ts'
 import { createProvider, MAA, now } from '../testing/provider.ts'
@@ -95,6 +95,47 @@ describe('an attestation token', () => {
     })
   })
 
+  it.each([
+    ['maxAgeSeconds', Number.NaN],
+    ['clockToleranceSeconds', Number('a minute')],
+    ['clockToleranceSeconds', Number.POSITIVE_INFINITY],
+    ['maxAgeSeconds', -1],
+  ])('is not verified against a %s that is no time: %d', async (field, seconds) => {
+    await expect(verify(sign(), { [field]: seconds })).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT', field })
+  })
+
+  it.each([`https://${MAA.toUpperCase()}/`, `${MAA}:443`, ` https://${MAA}`])(
+    'is of its authority however that is written: %s',
+    async (authority) => {
+      await expect(verify(sign(), { authority })).resolves.toMatchObject({ iss: `https://${MAA}` })
+    },
+  )
+
+  it.each([`https://${MAA}/`, `https://${MAA}:443`, `http://${MAA}`, MAA, `https://${MAA}:8443`])(
+    'names its authority as the service writes it, and not %s',
+    async (iss) => {
+      await expect(verify(sign({ iss }))).rejects.toMatchObject({ code: 'ERR_TOKEN_ISSUER' })
+    },
+  )
+
+  it('is not believed by a key or chain of its own', async () => {
+    const { n, e, kty } = createPublicKey(other.privateKey).export({ format: 'jwk' })
+    const headers = [{ jwk: { n, e, kty } }, { x5c: (other.entry('x') as { x5c: string[] }).x5c }, { x5u: 'https://x' }]
+    for (const header of headers) {
+      await expect(verify(sign({}, header, other.privateKey))).rejects.toMatchObject({ code: 'ERR_TOKEN_SIGNATURE' })
+      await expect(verify(sign({}, { ...header, kid: 'x' }, other.privateKey))).rejects.toMatchObject({
+        code: 'ERR_TOKEN_KEY',
+      })
+    }
+  })
+
+  it('is not verified with a public key as the secret of a MAC', async () => {
+    const [signed = ''] = [sign({}, { alg: 'HS256' }).replace(/\.[^.]*$/, '')]
+    const pem = createPublicKey(provider.privateKey).export({ format: 'pem', type: 'spki' })
+    const forged = `${signed}.${createHmac('sha256', pem).update(signed).digest('base64url')}`
+    await expect(verify(forged)).rejects.toMatchObject({ code: 'ERR_TOKEN_ALGORITHM' })
+  })
+
   it('is not verified for nobody', async () => {
     await expect(verify(sign(), { authority: [] })).rejects.toMatchObject({ field: 'authority' })
   })
@@ -135,11 +176,19 @@ describe('required claims', () => {
       'at least 101',
     ],
     [{ 'x-ms-sevsnpvm-vmpl': { a: 1 } }, 'x-ms-sevsnpvm-vmpl', 'is not an object'],
-  ])('that are not there are named: %o', async (claims, claim, words) => {
+    [{ 'x-ms-sevsnpvm-vmpl': async () => true }, 'x-ms-sevsnpvm-vmpl', 'what passes a test'],
+    [{ 'x-ms-sevsnpvm-hostdata': undefined }, 'x-ms-sevsnpvm-hostdata', 'required is undefined'],
+    [{ 'x-ms-sevsnpvm-hostdata': null }, 'x-ms-sevsnpvm-hostdata', 'required is null'],
+    [{ 'x-ms-sevsnpvm-hostdata': [] }, 'x-ms-sevsnpvm-hostdata', 'one of'],
+  ])('that are not met are named: %o', async (claims, claim, words) => {
     await expect(verify(token, { claims: claims as never })).rejects.toMatchObject({
       code: 'ERR_TOKEN_CLAIM',
       claim,
       message: expect.stringContaining(words),
     })
+  })
+
+  it('that are a least version need a version', () => {
+    expect(() => atLeast(Number('x'))).toThrow(expect.objectContaining({ field: 'minimum' }))
   })
 })

@@ -52,11 +52,9 @@ export async function verifyAttestationToken(
   token: string,
   options: VerifyAttestationTokenOptions,
 ): Promise<AttestationClaims> {
-  const { clock = systemClock, algorithms = ['RS256'] } = options
-  const authorities = readAuthorities(options.authority)
-  const wrong = algorithms.find((algorithm) => !ALLOWED_ALGORITHMS.includes(algorithm))
-  if (wrong !== undefined || algorithms.length === 0)
-    throw new InvalidArgumentError('algorithms', `must be some of ${ALLOWED_ALGORITHMS.join(', ')}`)
+  const { clock = systemClock } = options
+  const { authorities, algorithms } = readVerification(options)
+  if (typeof token !== 'string') throw new AttestationTokenError('ERR_TOKEN_MALFORMED', 'it is not a text')
   if (token.length > LONGEST_TOKEN) throw new AttestationTokenError('ERR_TOKEN_MALFORMED', 'it is too long')
   const issuer = await issuerOf(token, authorities)
   const keys = options.keys ?? (options.fetch || options.clock ? createSigningKeys(options) : sharedKeys)
@@ -68,6 +66,25 @@ export async function verifyAttestationToken(
     throw new AttestationTokenError('ERR_TOKEN_DEBUGGABLE', 'what it attests may be debugged by its host')
   requireClaims(claims, options.claims ?? {})
   return claims
+}
+
+/**
+ * What cannot be meant is refused, rather than that everything passes: no time is later than `NaN`.
+ * @throws InvalidArgumentError
+ */
+export function readVerification(
+  options: Pick<VerifyAttestationTokenOptions, 'authority' | 'algorithms' | 'maxAgeSeconds' | 'clockToleranceSeconds'>,
+) {
+  const { algorithms = ['RS256'] } = options
+  const wrong = algorithms.find((algorithm) => !ALLOWED_ALGORITHMS.includes(algorithm))
+  if (wrong !== undefined || algorithms.length === 0)
+    throw new InvalidArgumentError('algorithms', `must be some of ${ALLOWED_ALGORITHMS.join(', ')}`)
+  for (const name of ['maxAgeSeconds', 'clockToleranceSeconds'] as const) {
+    const seconds = options[name]
+    if (seconds !== undefined && !(Number.isFinite(seconds) && seconds >= 0))
+      throw new InvalidArgumentError(name, `must be a number of seconds, not ${seconds}`)
+  }
+  return { authorities: readAuthorities(options.authority), algorithms }
 }
 
 function readAuthorities(authority: string | readonly string[]): Endpoint[] {

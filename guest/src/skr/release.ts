@@ -65,7 +65,7 @@ export async function releaseKey(context: AttestationContext, options: ReleaseKe
     enc = DEFAULT_RELEASE_ENC,
   } = options
   const vault = parseEndpoint('akv_endpoint', options.akvEndpoint)
-  if (!KID.test(options.kid)) throw new InvalidArgumentError('kid', "must be a key's name, or name/version")
+  requireKid('kid', options.kid)
   const credential = options.credential ?? createVaultCredential()
   if (!options.accessToken) credential.prepare?.()
   const wrappingKey = await wrappingKeys.take()
@@ -90,6 +90,12 @@ export async function releaseKey(context: AttestationContext, options: ReleaseKe
   } finally {
     wrappingKeys.done?.()
   }
+}
+
+/** @throws InvalidArgumentError for what is neither a key's name nor name/version */
+export function requireKid(field: string, kid: string): void {
+  if (KID.test(kid)) return
+  throw new InvalidArgumentError(field, "must be a key's name (letters, digits, dashes), or name/version")
 }
 
 async function askVault(

@@ -76,6 +76,11 @@ describe('an attest request', () => {
     expect(pointerOf(`${body(EVIDENCE).slice(0, -1)},"nonce":${nonce}}`)).toBe('/nonce')
   })
 
+  it('writes a nonce that is a text as one', () => {
+    const decoded = decodeSnpAttestRequest(encodeSnpAttestRequest({ ...REQUEST, nonce: 'a "challenge"' }))
+    expect(decoded.nonce).toBe('a "challenge"')
+  })
+
   it('refuses to write a nonce that is no u64', () => {
     expect(() => encodeSnpAttestRequest({ ...REQUEST, nonce: 1n << 64n })).toThrow('u64')
   })

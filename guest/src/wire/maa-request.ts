@@ -25,7 +25,8 @@ export interface SnpAttestRequest {
   /** COSE_Sign1 each. */
   readonly uvmEndorsements?: readonly Uint8Array[]
   readonly runtimeData?: AttestedData
-  readonly nonce?: bigint
+  /** A u64, or a text. */
+  readonly nonce?: bigint | string
 }
 
 export interface DecodedSnpAttestRequest {
@@ -40,10 +41,13 @@ export interface DecodedSnpAttestRequest {
   readonly draftPolicy?: string
 }
 
-/** The JSON text of the request. Base64url is unpadded; the nonce is a JSON number, as the sidecar sends it. */
+/**
+ * The JSON text of the request. Base64url is unpadded; a nonce that is a number is a JSON number, as the sidecar sends it,
+ * and one that is a text a JSON string, as the specification has it.
+ */
 export function encodeSnpAttestRequest(request: SnpAttestRequest): string {
   const { report, certificateChainPem, uvmEndorsements = [], runtimeData, nonce } = request
-  if (nonce !== undefined && (nonce < 0n || nonce >= 1n << 64n))
+  if (typeof nonce === 'bigint' && (nonce < 0n || nonce >= 1n << 64n))
     throw new WireError(MAA_REQUEST, 'the nonce is a u64', '/nonce')
   const evidence = {
     SnpReport: encodeBase64Url(report),
@@ -56,7 +60,8 @@ export function encodeSnpAttestRequest(request: SnpAttestRequest): string {
     report: encodeText(JSON.stringify(evidence)),
     ...(runtimeData !== undefined && { runtimeData: encodeAttestedData(runtimeData) }),
   })
-  return nonce === undefined ? body : `${body.slice(0, -1)},"nonce":${nonce}}`
+  if (nonce === undefined) return body
+  return `${body.slice(0, -1)},"nonce":${typeof nonce === 'string' ? JSON.stringify(nonce) : nonce}}`
 }
 
 /**

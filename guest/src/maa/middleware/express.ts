@@ -17,7 +17,10 @@ export type ExpressMiddleware = (
 
 /**
  * Admits attested callers to an Express app (4 or 5): `app.use('/secret', requireAttestation({ authority, claims }))`;
- * `request.attestation` has the claims. Also fits Connect and what else calls `(request, response, next)`.
+ * `request.attestation` has the claims. Also fits Connect and what else calls `(request, response, next)`. Others are
+ * answered here with 401, 403 or 503; preflights of CORS, which carry no token, with them: let what answers those stand in
+ * front.
+ * @throws InvalidArgumentError for options that cannot be meant
  */
 export function requireAttestation(options: GateOptions<IncomingMessage>): ExpressMiddleware {
   const admit = createGate(options)

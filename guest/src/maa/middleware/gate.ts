@@ -1,10 +1,11 @@
 import { systemClock } from '../../clock.ts'
+import { InvalidArgumentError } from '../../http/endpoint.ts'
 import { UpstreamError } from '../../http/upstream.ts'
 import type { AttestationClaims } from '../claims.ts'
 import type { RequiredClaims } from '../required-claims.ts'
 import { createSigningKeys } from '../signing-keys.ts'
 import { AttestationTokenError } from '../token-error.ts'
-import { type VerifyAttestationTokenOptions, verifyAttestationToken } from '../verify.ts'
+import { readVerification, type VerifyAttestationTokenOptions, verifyAttestationToken } from '../verify.ts'
 
 /** Who is let in. `Request` is the framework's own request. */
 export interface GateOptions<Request> extends Omit<VerifyAttestationTokenOptions, 'nonce' | 'claims'> {
@@ -17,7 +18,7 @@ export interface GateOptions<Request> extends Omit<VerifyAttestationTokenOptions
    * admits whoever holds a copy, for as long as it is valid.
    */
   readonly nonce?: (request: Request) => string | undefined | Promise<string | undefined>
-  /** Told of every refusal; the caller is told the code alone. */
+  /** Told of every token that is refused, and of keys that cannot be had; the caller is told the code alone. */
   readonly onRefused?: (error: AttestationTokenError | UpstreamError, request: Request) => void
 }
 
@@ -37,9 +38,14 @@ const RETRY_AFTER = '30'
  * What every middleware does: takes the token from the request, verifies it, and says how a refusal is answered: 401
  * without a token or with one that is not valid (RFC 6750, 3.1), 403 for one that is valid and not of the right guest,
  * 503 while the authority's keys cannot be had.
+ * @throws InvalidArgumentError for options that cannot be meant
  */
 export function createGate<Request>(options: GateOptions<Request>): Gate<Request> {
   const { header = 'authorization', nonce, onRefused, ...verification } = options
+  // Now, rather than by the first caller.
+  readVerification(options)
+  if (typeof options.claims !== 'object' || options.claims === null)
+    throw new InvalidArgumentError('claims', 'must say who is admitted')
   const { clock = systemClock, fetch } = options
   const keys = options.keys ?? createSigningKeys({ clock, ...(fetch && { fetch }) })
   return async (headerOf, request) => {

@@ -9,7 +9,9 @@ export interface AttestedVariables {
 
 /**
  * Admits attested callers to a Hono app: `app.use('/secret/*', requireAttestation({ authority, claims }))`.
- * Web standards only, so that it runs wherever Hono and Node's crypto do.
+ * Web standards only, so that it runs wherever Hono and Node's crypto do. Others are answered here with 401, 403 or 503;
+ * preflights of CORS, which carry no token, with them: let what answers those stand in front.
+ * @throws InvalidArgumentError for options that cannot be meant
  */
 export function requireAttestation(options: GateOptions<Request>): MiddlewareHandler<AttestedVariables> {
   const admit = createGate(options)

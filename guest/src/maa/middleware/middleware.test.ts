@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
+import { connect, createServer as createServerOfHttp2 } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
 import express from 'express'
@@ -123,7 +125,37 @@ describe.each(Object.keys(servers))('%s behind the gate', (name) => {
   })
 })
 
+describe('a gate', () => {
+  it.each([
+    ['authority', { authority: 'http://x' }],
+    ['authority', { authority: [] }],
+    ['claims', { claims: undefined }],
+    ['maxAgeSeconds', { maxAgeSeconds: Number.NaN }],
+  ])('is not made of options that cannot be meant: %s', (field, wrong) => {
+    for (const make of [forHono, forExpress, (options: never) => forNode(options, () => undefined)])
+      expect(() => make({ ...gate(), ...wrong } as never)).toThrow(expect.objectContaining({ field }))
+  })
+})
+
 describe('a plain server', () => {
+  it('may speak HTTP/2', async () => {
+    const server = createServerOfHttp2(forNode(gate(), (_request, response) => void response.end('in')) as never)
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+    const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    stops.push(async () => {
+      session.close()
+      server.close()
+    })
+    const statusOf = async (authorization: object) => {
+      const stream = session.request({ ':path': '/secret', ...authorization })
+      const [headers] = await once(stream, 'response')
+      stream.resume()
+      return headers[':status']
+    }
+    expect(await statusOf({ authorization: `Bearer ${good()}` })).toBe(200)
+    expect(await statusOf({})).toBe(401)
+  })
+
   it('takes no token from a header that is there twice', async () => {
     const url = await servers['node:http']!({ header: 'X-Attestation' })
     const headers = new Headers([['X-Attestation', good()]])

@@ -10,8 +10,9 @@ export type AttestedListener = (
 
 /**
  * Admits attested callers to a plain server: `createServer(requireAttestation({ authority, claims }, listener))`, with
- * `node:http`, `node:https` and, by their compatible interface, `node:http2`. An error that the listener throws is
- * answered with 500.
+ * `node:http`, `node:https` and, by their compatible interface, `node:http2`. The listener is not called for anybody
+ * else: 401, 403 and 503 are answered here. An error that it throws is answered with 500.
+ * @throws InvalidArgumentError for options that cannot be meant
  */
 export function requireAttestation(
   options: GateOptions<IncomingMessage>,
@@ -31,10 +32,14 @@ export function requireAttestation(
   }
 }
 
-/** Two headers of one name are none: which of them counts is no question for a gate. */
-export function headerOf(request: IncomingMessage, name: string): string | undefined {
-  const values = request.headersDistinct[name.toLowerCase()]
-  return values?.length === 1 ? values[0] : undefined
+/**
+ * Two headers of one name are none: which of them counts is no question for a gate. As they came, because `headers` keeps
+ * one of them, and HTTP/2 has nothing else.
+ */
+export function headerOf({ rawHeaders }: IncomingMessage, name: string): string | undefined {
+  const wanted = name.toLowerCase()
+  const values = rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === wanted)
+  return values.length === 1 ? values[0] : undefined
 }
 
 export function refuse(response: ServerResponse, refusal: Exclude<Admission, { claims: unknown }>): void {

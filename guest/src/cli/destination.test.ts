@@ -1,0 +1,72 @@
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { descriptor, secretFile } from './destination.ts'
+
+const scratch = mkdtempSync(join(tmpdir(), 'skerry-secret-'))
+afterAll(() => rmSync(scratch, { recursive: true }))
+const at = (name: string) => join(scratch, name)
+const SECRET = Buffer.from('top secret')
+
+describe('a secret file', () => {
+  it('is for its owner alone', () => {
+    secretFile('--to-file', at('secret')).write(SECRET)
+    expect(statSync(at('secret')).mode & 0o777).toBe(0o600)
+    expect(readFileSync(at('secret'), 'utf8')).toBe('top secret')
+  })
+
+  it('is not written over another, nor through a link', () => {
+    writeFileSync(at('there'), 'mine')
+    symlinkSync(at('elsewhere'), at('link'))
+    for (const name of ['there', 'link'])
+      expect(() => secretFile('--file', at(name))).toThrow(`--file ${at(name)} exists`)
+    expect(readFileSync(at('there'), 'utf8')).toBe('mine')
+  })
+
+  it('is not written over one that came meanwhile', () => {
+    const file = secretFile('--to-file', at('late'))
+    symlinkSync(at('elsewhere'), at('late'))
+    expect(() => file.write(SECRET)).toThrow('cannot be written: file already exists (EEXIST)')
+    expect(existsSync(at('elsewhere'))).toBe(false)
+  })
+
+  it('needs a folder', () => {
+    expect(() => secretFile('--to-file', at('no/key'))).toThrow(
+      expect.objectContaining({ field: '--to-file', message: expect.stringContaining('no such file or directory') }),
+    )
+  })
+})
+
+describe('a descriptor', () => {
+  it('is written to', () => {
+    const fd = openSync(at('by-descriptor'), 'w')
+    descriptor('--to-fd', String(fd)).write(SECRET)
+    closeSync(fd)
+    expect(readFileSync(at('by-descriptor'), 'utf8')).toBe('top secret')
+  })
+
+  it('that can only be read is refused before there is a secret', () => {
+    const fd = openSync('/dev/null', 'r')
+    expect(() => descriptor('--to-fd', String(fd))).toThrow('not open for writing')
+    closeSync(fd)
+  })
+
+  it.each([
+    ['x', 'number'],
+    ['-1', 'number'],
+    ['999', 'not open'],
+  ])('%s is refused', (text, words) => {
+    expect(() => descriptor('--to-fd', text)).toThrow(words)
+  })
+})
