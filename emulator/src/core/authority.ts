@@ -7,7 +7,7 @@ import {
   X509Certificate,
 } from 'node:crypto'
 import { isIP } from 'node:net'
-import type { CertificateAuthority, KeyCache, Random } from './context.ts'
+import type { CertificateAuthority, KeyCache, Random, RsaSigner } from './context.ts'
 import { remembered } from './document-cache.ts'
 import type { Issuer, LeafRequest } from './mint.ts'
 import type { PrivateFiles } from './private-files.ts'
@@ -95,7 +95,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Certific
   const generation = root.fingerprint256.replaceAll(':', '').slice(0, 16).toLowerCase()
   const leaves = new Map<string, Promise<string>>()
   /** Signers by their certificate's PEM: a key that stays the same is not read anew for each released key. */
-  const signers = new Map<string, Awaited<ReturnType<CertificateAuthority['rsaSigner']>>>()
+  const signers = new Map<string, RsaSigner>()
 
   /** A leaf (and whatever PEM comes with it), made once for this root and kept. */
   const leaf = (name: string, make: () => Promise<string>) => {

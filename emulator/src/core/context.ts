@@ -55,7 +55,13 @@ export interface CertificateAuthority {
    * An RSA-2048 leaf with extended key usage serverAuth whose subject alternative names are `hostnames`, for the JWS of
    * a released key. Chain in DER: leaf, intermediate, self-signed root last.
    */
-  rsaSigner(hostnames: readonly string[]): Promise<{ privateKey: KeyObject; chain: readonly Buffer[] }>
+  rsaSigner(hostnames: readonly string[]): Promise<RsaSigner>
+}
+
+/** A key, and the certificates that speak for it: DER, leaf first. */
+export interface RsaSigner {
+  readonly privateKey: KeyObject
+  readonly chain: readonly Buffer[]
 }
 
 /** What exists from the start. Random per instance unless a seed says otherwise; nothing else is open by default. */

@@ -12,16 +12,20 @@ const MOST_LISTS = 64
 /** A longer list is read anew each time. */
 const LONGEST_LIST = 1024
 
+/** Stands for a document that is not there: most of what is asked for is, or is not, again and again. */
+const ABSENT = Symbol('absent')
+
 /** What was parsed of one collection; the store tells it of every change. */
 export class DocumentCache {
   private readonly documents = new Map<string, unknown>()
   private readonly lists = new Map<string, readonly unknown[]>()
 
   document(key: string, read: () => unknown): unknown {
-    return remembered(this.documents, key, MOST_DOCUMENTS, () => {
+    const known = remembered(this.documents, key, MOST_DOCUMENTS, () => {
       const document = read()
-      return document === undefined ? undefined : frozen(document)
+      return document === undefined ? ABSENT : frozen(document)
     })
+    return known === ABSENT ? undefined : known
   }
 
   list(prefix: string, read: () => unknown[]): readonly unknown[] {

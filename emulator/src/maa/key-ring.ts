@@ -26,13 +26,13 @@ const NAME = 'ring'
  * over, whether or not anybody asked in the meantime.
  */
 export function currentRing(ctx: EmulatorContext): KeyRing {
-  const rings = ctx.store.collection<KeyRing>('attestation.signingKeys')
   const now = ctx.clock.now()
-  const stored = rings.get(NAME) ?? { generation: 0, sinceMs: now, retired: [] }
+  const kept = ctx.store.shared<KeyRing>('attestation.signingKeys').get(NAME)
+  const stored = kept ?? { generation: 0, sinceMs: now, retired: [] }
   const lifetime = ctx.settings.attestation.signingKeyLifetime
   const ring = pruned(lifetime === undefined ? stored : scheduled(stored, lifetime, now), now)
-  if (!rings.has(NAME) || ring.generation !== stored.generation || ring.retired.length !== stored.retired.length) {
-    rings.put(NAME, ring)
+  if (kept === undefined || ring.generation !== kept.generation || ring.retired.length !== kept.retired.length) {
+    ctx.store.collection<KeyRing>('attestation.signingKeys').put(NAME, ring)
   }
   return ring
 }

@@ -14,7 +14,7 @@ const SHARED_REGIONS: ReadonlySet<string> = new Set(
  * test domain that Microsoft's samples use). Undefined: nobody made it.
  */
 export function findProvider(ctx: EmulatorContext, host: string): AttestationProviderRecord | undefined {
-  const record = ctx.store.collection<AttestationProviderRecord>(COLLECTIONS.attestationProviders).get(host)
+  const record = ctx.store.shared<AttestationProviderRecord>(COLLECTIONS.attestationProviders).get(host)
   if (record !== undefined) return record
   const region = host.match(/^shared([a-z0-9]+)\.\1\.(?:test\.)?attest\.azure\.net$/)?.[1]
   if (region === undefined || !SHARED_REGIONS.has(region)) return undefined

@@ -1,6 +1,5 @@
 import { encodeBase64Url, encodeUtf8 } from '@skerry/guest/wire'
-import { CompactSign } from 'jose'
-import { type EmulatorContext, epochSeconds } from '../core/index.ts'
+import { type EmulatorContext, encodeJwsHeader, epochSeconds, signJws } from '../core/index.ts'
 import { signingKey } from './signing-key.ts'
 import { sortedJson } from './sorted-json.ts'
 
@@ -45,9 +44,7 @@ const header = <Algorithm extends string>(alg: Algorithm, issuer: string, kid: s
 
 async function sign(ctx: EmulatorContext, issuer: string, payload: Claims): Promise<string> {
   const { privateKey, kid } = await signingKey(ctx)
-  return await new CompactSign(encodeUtf8(sortedJson(payload)))
-    .setProtectedHeader(header('RS256', issuer, kid))
-    .sign(privateKey)
+  return signJws(encodeJwsHeader(header('RS256', issuer, kid)), sortedJson(payload), privateKey)
 }
 
 async function encode(ctx: EmulatorContext, issuer: string, payload: Claims): Promise<string> {

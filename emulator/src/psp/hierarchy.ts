@@ -118,7 +118,7 @@ export function createHierarchy(ctx: EmulatorContext, options: HierarchyOptions)
   let list: { readonly der: Uint8Array; readonly nextUpdate: number; readonly revoked: string } | undefined
   let lists = 0
   return {
-    arkSpkiSha256: async () => spkiSha256((await keys.ark()).publicKey),
+    arkSpkiSha256: memo(async () => spkiSha256((await keys.ark()).publicKey)),
     authority: (which) => authorities[which](),
     vcek: (tcb) => endorsement('vcek', tcb),
     vlek: (tcb) => endorsement('vlek', tcb),

@@ -1,6 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import { compactVerify } from 'jose'
-import { type EmulatorContext, epochSeconds, isLoopback, type JournalCondition } from '../../core/index.ts'
+import { type EmulatorContext, epochSeconds, isLoopback, type JournalCondition, verifiesJws } from '../../core/index.ts'
 import { createAuthorityKeyCache } from './authority-keys.ts'
 import { AuthorityProblem } from './authority-metadata.ts'
 import { ALGORITHMS, algorithmHint, HINTS, keyHint } from './token-hints.ts'
@@ -81,7 +80,7 @@ export function createAttestationTokens(ctx: EmulatorContext): AttestationTokens
       look('token.iss', 'an https attestation service', claims.iss, asking, HINTS.issuer)
       // A token that cannot be verified in any case is no reason to ask somebody for keys.
       const key = algorithm && demands && asking ? await findKey(look, claims.iss as string, header) : undefined
-      const valid = key !== undefined && (await verifies(token, key))
+      const valid = key !== undefined && verifiesJws(token, key)
       const signed = key !== undefined && look('token.signature', 'valid', word(valid), valid, HINTS.signature)
       lookAtTimes(look, claims, epochSeconds(ctx.clock))
       return done(signed, parsed)
@@ -107,13 +106,4 @@ function isAskable(issuer: unknown): issuer is string {
   if (typeof issuer !== 'string' || !URL.canParse(issuer) || /[?#@\\\s]/.test(issuer)) return false
   const { protocol, hostname } = new URL(issuer)
   return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname))
-}
-
-async function verifies(token: string, key: KeyObject): Promise<boolean> {
-  try {
-    await compactVerify(token, key, { algorithms: [...ALGORITHMS] })
-    return true
-  } catch {
-    return false
-  }
 }

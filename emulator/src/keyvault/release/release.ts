@@ -4,9 +4,9 @@ import {
   evaluateReleasePolicy,
   isReleaseEnc,
   type ReleaseEnc,
+  type ReleasePolicy,
 } from '@skerry/guest/wire'
-import { CompactSign } from 'jose'
-import type { JournalCondition } from '../../core/index.ts'
+import { encodeJwsHeader, type JournalCondition, type RsaSigner, signJws } from '../../core/index.ts'
 import { type Call, ok, type Reply } from '../call.ts'
 import { wrapForRelease } from '../crypto/key-wrap.ts'
 import { releasablePlaintext } from '../crypto/material.ts'
@@ -14,7 +14,7 @@ import { badParameter, forbidden } from '../errors.ts'
 import { keyId } from '../personality/views.ts'
 import { readRelease } from '../routes/bodies.ts'
 import { ReleasePolicyProblem, readReleasePolicy } from '../rules/release-policy.ts'
-import { type KeyRecord, type KeyVersion, versionOf } from '../state.ts'
+import { type KeyRecord, type KeyVersion, type StoredReleasePolicy, versionOf } from '../state.ts'
 import { policyConditions, refusalEvidence } from './evidence.ts'
 import { chooseWrappingKey, type WrappingKey } from './wrapping-key.ts'
 
@@ -75,7 +75,7 @@ interface Releasable {
   readonly version: KeyVersion
   /** The id of the version, for the journal. */
   readonly subject: string
-  readonly policy: ReturnType<typeof readReleasePolicy>
+  readonly policy: ReleasePolicy
 }
 
 function requireReleasable(call: Call): Releasable {
@@ -89,17 +89,22 @@ function requireReleasable(call: Call): Releasable {
   const subject = keyId(call, key, version)
   const { releasePolicy } = key
   if (version.enabled && key.exportable && releasePolicy !== undefined) {
-    return { key, version, subject, policy: storedPolicy(releasePolicy.data, subject) }
+    return { key, version, subject, policy: storedPolicy(releasePolicy, subject) }
   }
   const evidence = { subject, ...whyNot(key, version) }
   if (!version.enabled) throw forbidden('Operation release is not allowed on a disabled key.', 'KeyDisabled', evidence)
   throw forbidden('Operation release is not permitted on this key.', 'KeyOperationForbidden', evidence)
 }
 
+/** Parsed once for as long as the key has it. */
+const policies = new WeakMap<StoredReleasePolicy, ReleasePolicy>()
+
 /** What cannot be read allows nothing: a state that was brought here may hold what this version would not have stored. */
-function storedPolicy(data: string, subject: string): ReturnType<typeof readReleasePolicy> {
+function storedPolicy(stored: StoredReleasePolicy, subject: string): ReleasePolicy {
   try {
-    return readReleasePolicy(data)
+    const policy = policies.get(stored) ?? readReleasePolicy(stored.data)
+    policies.set(stored, policy)
+    return policy
   } catch (error) {
     if (!(error instanceof ReleasePolicyProblem)) throw error
     const hint = 'Give the key a policy again: this one is not in the grammar of release policies.'
@@ -142,7 +147,10 @@ async function signedRelease(
     keyHsm: encodeKeyHsm({ kid: to.wrappingKey.kid, enc: to.enc, ciphertext }, shapes.memberOrder),
   })
   const signer = await ctx.authority.rsaSigner(shapes.signerNames(call.vault))
-  return await new CompactSign(Buffer.from(JSON.stringify(payload), 'utf8'))
-    .setProtectedHeader({ alg: 'RS256', ...shapes.header(signer.chain) })
-    .sign(signer.privateKey)
+  const header = headers.get(signer) ?? encodeJwsHeader({ alg: 'RS256', ...shapes.header(signer.chain) })
+  headers.set(signer, header)
+  return signJws(header, JSON.stringify(payload), signer.privateKey)
 }
+
+/** The certificates of a signer in the header of what it signs: worked out once. Each kind of vault has signers of its own. */
+const headers = new WeakMap<RsaSigner, string>()

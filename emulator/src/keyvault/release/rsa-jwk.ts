@@ -6,6 +6,8 @@ export type RsaJwkReading = { readonly key: KeyObject } | { readonly problem: st
 
 /** DER of the public part of an RSA key of 8192 bits. */
 const LARGEST_SPKI = 1_100
+/** Characters of `n` and `e` of such a key, with an exponent of ordinary size. */
+const LONGEST_MEMBERS = 1_380
 
 /**
  * The public RSA key of a JWK (RFC 7517): of its first certificate if it has any (an attestation service of Azure
@@ -22,7 +24,7 @@ export function readRsaJwk(jwk: Readonly<Record<string, unknown>>): RsaJwkReadin
     return { problem: 'has a certificate of another key than its n and e' }
   }
   const key = certified ?? plain!
-  const problem = weakness(key)
+  const problem = weakness(key, certified === undefined ? shortModulus(jwk) : undefined)
   return problem === undefined ? { key } : { problem }
 }
 
@@ -50,16 +52,25 @@ function plainKey({ n, e }: Readonly<Record<string, unknown>>): KeyObject | unde
  * Why a key hides nothing or cannot be used: an exponent of 1 encrypts to the plaintext itself, an even number belongs to
  * no key, and asking OpenSSL for the details of a huge key leaves an error in its queue, which ends the next key that
  * anybody in this process reads.
+ * @param known its modulus, when that is of a key that is not huge: to have OpenSSL write the key takes longer than to read it
  */
-function weakness(key: KeyObject): string | undefined {
+function weakness(key: KeyObject, known: Buffer | undefined): string | undefined {
   if (key.asymmetricKeyType !== 'rsa') return 'is not an RSA key'
-  if (key.export({ type: 'spki', format: 'der' }).length > LARGEST_SPKI) return 'is larger than 8192 bits'
+  const huge = known === undefined && key.export({ type: 'spki', format: 'der' }).length > LARGEST_SPKI
+  if (huge) return 'is larger than 8192 bits'
   const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {}
   if (modulusLength < 2048) return `has ${modulusLength} bits, fewer than 2048`
-  const modulus = Buffer.from(key.export({ format: 'jwk' }).n ?? '', 'base64url')
+  const modulus = known ?? Buffer.from(key.export({ format: 'jwk' }).n ?? '', 'base64url')
   if (!isOdd(BigInt(modulus.at(-1) ?? 0))) return 'has an even modulus'
   const usable = isOdd(publicExponent) && publicExponent >= 3n && publicExponent < 1n << 64n
   return usable ? undefined : 'has an exponent that is no exponent of RSA'
+}
+
+/** Undefined unless both texts are base64url to the letter, and too short for a huge key. */
+function shortModulus({ n, e }: Readonly<Record<string, unknown>>): Buffer | undefined {
+  const short = typeof n === 'string' && typeof e === 'string' && n.length + e.length <= LONGEST_MEMBERS
+  if (!short || n.length % 4 === 1 || !/^[A-Za-z0-9_-]+$/.test(n)) return undefined
+  return Buffer.from(n, 'base64url')
 }
 
 const isOdd = (number: bigint) => (number & 1n) === 1n

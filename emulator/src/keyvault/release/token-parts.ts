@@ -17,18 +17,20 @@ export function parseToken(token: string): ParsedToken | { readonly problem: str
   if (header === undefined) return { problem: 'a header that is no JSON object' }
   if (header.b64 === false) return { problem: 'a payload that is not encoded (RFC 7797)' }
   // Libraries are lenient here; RFC 7515 section 2 is not. Empty is what an unsigned token has.
-  if (!/^[A-Za-z0-9_-]*$/.test(parts[2]!)) return { problem: 'a signature that is not base64url' }
+  if (!/^[A-Za-z0-9_-]*$/.test(parts[2]!) || parts[2]!.length % 4 === 1)
+    return { problem: 'a signature that is not base64url' }
   const claims = jsonObject(parts[1]!)
   if (claims !== undefined) return { header, claims }
   const nested = typeof header.cty === 'string' && header.cty.toUpperCase() === 'JWT'
   return { problem: nested ? 'a JWT in a JWT' : 'a payload that is no JSON object' }
 }
 
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
 function jsonObject(part: string): Readonly<Record<string, unknown>> | undefined {
   if (!/^[A-Za-z0-9_-]+$/.test(part)) return undefined
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(part, 'base64url'))
-    const value: unknown = JSON.parse(text)
+    const value: unknown = JSON.parse(utf8.decode(Buffer.from(part, 'base64url')))
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
   } catch {
     // No JSON, or no UTF-8.

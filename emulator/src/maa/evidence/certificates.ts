@@ -11,6 +11,9 @@ export interface ParsedCertificate {
   readonly x509: X509Certificate
   readonly commonName: string
   readonly publicKey: KeyObject
+  /** Milliseconds since the epoch. */
+  readonly validFrom: number
+  readonly validTo: number
   /** The same certificate field by field, read when first asked for. Throws when an inner field is malformed. */
   readonly asn1: () => Certificate
 }
@@ -32,7 +35,8 @@ export function readCertificate(der: Uint8Array): ParsedCertificate {
     parsed ??= AsnConvert.parse(der as Uint8Array<ArrayBuffer>, Certificate)
     return parsed
   }
-  return { der, x509, commonName, publicKey: x509.publicKey, asn1 }
+  const [validFrom, validTo] = [x509.validFromDate.getTime(), x509.validToDate.getTime()]
+  return { der, x509, commonName, publicKey: x509.publicKey, validFrom, validTo, asn1 }
 }
 
 const fingerprints = new WeakMap<KeyObject, string>()

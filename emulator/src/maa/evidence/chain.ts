@@ -88,9 +88,7 @@ export function checkRoot({ certificates, product }: EndorsementChain, trusted: 
 
 /** All three certificates are valid at that time (milliseconds since the epoch). */
 export function checkValidity(chain: EndorsementChain, atMs: number): Check {
-  const outside = chain.certificates.filter(
-    ({ x509 }) => atMs < x509.validFromDate.getTime() || atMs > x509.validToDate.getTime(),
-  )
+  const outside = chain.certificates.filter(({ validFrom, validTo }) => atMs < validFrom || atMs > validTo)
   const found = outside.map(
     ({ commonName, x509 }) => `${commonName}: ${x509.validFromDate.toISOString()} to ${x509.validToDate.toISOString()}`,
   )

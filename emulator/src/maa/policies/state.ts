@@ -18,9 +18,10 @@ export interface StoredSigners {
 
 export function policyStore(ctx: EmulatorContext) {
   const policies = ctx.store.collection<StoredPolicy>('attestation.policies')
+  const read = ctx.store.shared<StoredPolicy>('attestation.policies')
   const keyOf = (host: string, type: AttestationType) => `${host}/${type}`
   return {
-    get: (host: string, type: AttestationType) => policies.get(keyOf(host, type)),
+    get: (host: string, type: AttestationType) => read.get(keyOf(host, type)),
     put: (host: string, type: AttestationType, policy: StoredPolicy) => policies.put(keyOf(host, type), policy),
     delete: (host: string, type: AttestationType) => policies.delete(keyOf(host, type)),
     deleteAll: (host: string) => {
