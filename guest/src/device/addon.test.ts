@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { closeSync, fstatSync, ftruncateSync, readFileSync, writeSync } from 'node:fs'
 import { promisify } from 'node:util'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { addonPaths, loadAddon } from './addon.ts'
 import { openDevice } from './device.ts'
 
@@ -122,8 +122,16 @@ describe('the places of the addon', () => {
   })
 })
 
-describe.skipIf(linux)('without Linux', () => {
-  it('says what is missing', async () => {
-    await expect(openDevice()).rejects.toMatchObject({ code: 'ERR_SNP_SYSTEM' })
+describe('without Linux', () => {
+  const { platform } = process
+  afterEach(() => void Object.defineProperty(process, 'platform', { value: platform }))
+
+  it.each(['darwin', 'win32'])('a device is not to be had, and the error says what is missing: %s', async (system) => {
+    Object.defineProperty(process, 'platform', { value: system })
+    await expect(openDevice()).rejects.toMatchObject({
+      code: 'ERR_SNP_SYSTEM',
+      retry: 'never',
+      message: expect.stringContaining(system),
+    })
   })
 })

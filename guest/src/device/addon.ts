@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { SnpDeviceError } from './errors.ts'
@@ -95,6 +95,16 @@ function findAddon(): LoadedAddon {
     throw new SnpDeviceError('ERR_SNP_ADDON', `the native part does not load here: ${failures.join('; ')}`, { cause })
   throw new SnpDeviceError(
     'ERR_SNP_ADDON',
-    `the native part is neither compiled nor did it come with the package for linux-${process.arch}: ${addonPaths()[0]} is missing. "npm rebuild @skerry/guest" makes it (it needs python3, make and g++)`,
+    `the native part is neither compiled nor did it come with the package for linux-${process.arch}: ${addonPaths()[0]} is missing${reasonNoted()}. "npm rebuild @skerry/guest" makes it (it needs python3, make, g++ and Node's headers)`,
   )
+}
+
+/** What the package's installation found missing. */
+function reasonNoted(): string {
+  try {
+    const note = fileURLToPath(new URL('../../native/not-made.txt', import.meta.url))
+    return `, for when the package was installed, ${readFileSync(note, 'utf8').trim()}`
+  } catch {
+    return ''
+  }
 }

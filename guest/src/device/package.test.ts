@@ -1,10 +1,12 @@
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
 
+const require = createRequire(import.meta.url)
 const guest = fileURLToPath(new URL('../../', import.meta.url))
 const root = mkdtempSync(join(tmpdir(), 'skerry-package-'))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
@@ -18,8 +20,8 @@ function unpack(name: string): string {
   return folder
 }
 
-const install = (folder: string, env: Record<string, string> = {}) =>
-  execFileSync(process.execPath, [join(folder, 'scripts/install.mjs')], {
+const install = (folder: string, env: Record<string, string> = {}, nodeArgs: string[] = []) =>
+  execFileSync(process.execPath, [...nodeArgs, join(folder, 'scripts/install.mjs')], {
     env: { PATH: process.env.PATH ?? '', ...env },
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -37,8 +39,35 @@ describe.runIf(process.platform === 'linux')('installing the package', () => {
 
   it('succeeds without a compiler, for the parts that need no device', () => {
     const folder = unpack('bare')
-    expect(() => install(folder, { npm_config_node_gyp: join(root, 'no-such-gyp.js') })).not.toThrow()
-    expect(existsSync(join(folder, 'native/build'))).toBe(false)
+    const gyp = require.resolve('node-gyp/bin/node-gyp.js')
+    expect(() => install(folder, { npm_config_node_gyp: gyp, PATH: dirname(process.execPath) })).not.toThrow()
+    expect(existsSync(join(folder, 'native/build/Release'))).toBe(false)
+    // Told by ERR_SNP_ADDON when a device is opened: npm shows nothing of it.
+    expect(readFileSync(join(folder, 'native/not-made.txt'), 'utf8')).toMatch(/Python|not found/)
+  })
+
+  it('compiles it from source far from the repository, with the headers that are here and no download', () => {
+    const folder = unpack('project/node_modules/@skerry/guest')
+    symlinkSync(
+      dirname(require.resolve('node-addon-api/package.json')),
+      join(root, 'project/node_modules/node-addon-api'),
+    )
+    const nowhere = { npm_config_disturl: 'http://127.0.0.1:9', HTTPS_PROXY: 'http://127.0.0.1:9', HOME: root }
+    install(folder, { ...nowhere, npm_config_node_gyp: require.resolve('node-gyp/bin/node-gyp.js') })
+    const script = 'console.log(Object.keys(require(process.argv[1])).join())'
+    const made = join(folder, 'native/build/Release/snp_device.node')
+    expect(execFileSync(process.execPath, ['-e', script, made], { encoding: 'utf8' })).toBe('open,createMemoryFile\n')
+    expect(existsSync(join(folder, 'native/not-made.txt'))).toBe(false)
+  })
+
+  it('does nothing on another system', () => {
+    const folder = unpack('elsewhere')
+    const elsewhere = 'data:text/javascript,Object.defineProperty(process,"platform",{value:"darwin"})'
+    install(folder, {}, ['--import', elsewhere])
+    expect([existsSync(join(folder, 'native/build')), existsSync(join(folder, 'native/not-made.txt'))]).toEqual([
+      false,
+      false,
+    ])
   })
 
   it('brings along all that its scripts and exports name', () => {
@@ -52,5 +81,37 @@ describe.runIf(process.platform === 'linux')('installing the package', () => {
       expect(existsSync(join(guest, entry['skerry-source']))).toBe(true)
       expect(entry.default).toBe(entry['skerry-source'].replace('./src', './dist').replace(/\.ts$/, '.js'))
     }
+  })
+})
+
+/** One name of each entry, and a mistake that only who finds the types can see. */
+const CONSUMER = `
+import { openDevice, type SnpDevice } from '@skerry/guest'
+import { decodeReport } from '@skerry/guest/wire'
+import { requireAttestation as ofHono } from '@skerry/guest/middleware/hono'
+import { requireAttestation as ofExpress } from '@skerry/guest/middleware/express'
+import { requireAttestation as ofNode } from '@skerry/guest/middleware/node'
+const device: SnpDevice = await openDevice()
+// @ts-expect-error a report's data are bytes
+export const wrong: number = decodeReport(await device.getReport(new Uint8Array(64))).reportData
+export { ofExpress, ofHono, ofNode }
+`
+
+describe('a TypeScript program', () => {
+  it.each([
+    ['node16', 'node16'],
+    ['esnext', 'bundler'],
+  ])('finds the types of every entry: module %s, resolution %s', (module, moduleResolution) => {
+    const folder = join(root, `consumer-${module}`)
+    mkdirSync(join(folder, 'node_modules/@skerry'), { recursive: true })
+    symlinkSync(guest, join(folder, 'node_modules/@skerry/guest'))
+    writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
+    writeFileSync(join(folder, 'program.ts'), CONSUMER)
+    const options = ['--noEmit', '--strict', '--skipLibCheck', '--target', 'es2024', '--types', '']
+    const resolution = ['--module', module, '--moduleResolution', moduleResolution]
+    const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin/tsc')
+    const run = () =>
+      execFileSync(process.execPath, [tsc, ...options, ...resolution, 'program.ts'], { cwd: folder, encoding: 'utf8' })
+    expect(run).not.toThrow()
   })
 })
