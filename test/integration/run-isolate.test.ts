@@ -113,6 +113,31 @@ describe('skerry run --isolate', () => {
     }
   })
 
+  it('reaches no socket elsewhere at which somebody listened before it', async (ctx) => {
+    const client = need(ctx, programs.dynamic)
+    const path = join(folder.path, 'agent.sock')
+    const server = createServer((socket) => socket.end()).listen(path)
+    await once(server, 'listening')
+    try {
+      expect(execFileSync(client, ['unix', path]).toString()).toBe('0\n')
+      expect(await tries('unix', path)).toBe('ECONNREFUSED')
+      expect(execFileSync(client, ['unix', path]).toString()).toBe('0\n')
+    } finally {
+      server.close()
+    }
+  })
+
+  it('finds a vault that is made while it runs', async (ctx) => {
+    if (!onPath('curl')) ctx.skip('no curl on this machine')
+    const address = 'https://late-one.vault.azure.net/keys?api-version=7.4'
+    const ask = `curl -s -o /dev/null -w '%{http_code}\\n' ${address}`
+    const running = skerry(['run', '--isolate', '--', 'sh', '-c', `${ask}; read -r go; ${ask}`], env)
+    expect(await running.line(/^\d/)).toBe('000')
+    makeVault('late-one')
+    running.child.stdin.end('go\n')
+    expect((await running.ended).stdout).toBe('000\n401\n')
+  })
+
   it('leaves /run writable, as a container’s is', async () => {
     const { stdout, code } = await isolate('/bin/sh', '-c', 'ls -A /run; echo 1 > /run/pid && cat /run/pid')
     expect({ stdout, code }).toEqual({ stdout: '1\n', code: 0 })
@@ -227,8 +252,8 @@ function runBelow(words: string[], environment: NodeJS.ProcessEnv): { readonly c
   }
 }
 
-/** Puts an exportable key into the vault, as its administrator does, whose tool is a proxy's client. */
-function importKey(jwk: object): string {
+/** What the vault's administrator asks, whose tool is a proxy's client. */
+function administer(method: string, url: string, body: object): Record<string, { readonly kid: string }> {
   const { tenantId, clientId, clientSecret } = instance.credentials
   const curl = (...words: string[]) =>
     JSON.parse(
@@ -237,12 +262,26 @@ function importKey(jwk: object): string {
       }).toString(),
     )
   const form = `grant_type=client_credentials&client_id=${clientId}&client_secret=${encodeURIComponent(clientSecret!)}`
-  const scope = 'scope=https%3A%2F%2Fvault.azure.net%2F.default'
+  const audience = new URL(url).host === 'management.azure.com' ? 'management.azure.com' : 'vault.azure.net'
+  const scope = `scope=https%3A%2F%2F${audience}%2F.default`
   const { access_token } = curl(
     `https://login.microsoftonline.com/${tenantId}/oauth2/v2.0/token`,
     '-d',
     `${form}&${scope}`,
   )
+  const headers = ['-H', `Authorization: Bearer ${access_token}`, '-H', 'Content-Type: application/json']
+  return curl('-X', method, url, ...headers, '-d', JSON.stringify(body))
+}
+
+function makeVault(name: string): void {
+  const { tenantId, subscriptionId } = instance.credentials
+  const id = `/subscriptions/${subscriptionId}/resourceGroups/skerry/providers/Microsoft.KeyVault/vaults/${name}`
+  const properties = { tenantId, sku: { family: 'A', name: 'premium' }, enableRbacAuthorization: true }
+  administer('PUT', `https://management.azure.com${id}?api-version=2023-07-01`, { location: 'westeurope', properties })
+}
+
+/** Puts an exportable key into the vault. */
+function importKey(jwk: object): string {
   const policy = {
     version: '1.0.0',
     anyOf: [
@@ -257,12 +296,5 @@ function importKey(jwk: object): string {
     attributes: { exportable: true },
     release_policy: { data: Buffer.from(JSON.stringify(policy)).toString('base64url') },
   }
-  const { key } = curl(
-    '-X',
-    'PUT',
-    'https://skerry.vault.azure.net/keys/by-curl?api-version=7.4',
-    ...['-H', `Authorization: Bearer ${access_token}`, '-H', 'Content-Type: application/json'],
-    ...['-d', JSON.stringify(body)],
-  )
-  return key.kid
+  return administer('PUT', 'https://skerry.vault.azure.net/keys/by-curl?api-version=7.4', body).key!.kid
 }

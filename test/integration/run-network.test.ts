@@ -21,6 +21,7 @@ afterAll(() => programs[Symbol.dispose]())
 describe('a container group’s network', () => {
   const runner = createRunner()
   const accepted: string[] = []
+  const present = ['contoso.vault.azure.net']
   let group: GroupNetwork
   let other: GroupNetwork
   beforeAll(async () => {
@@ -31,6 +32,7 @@ describe('a container group’s network', () => {
           accepted.push(`${name} ${port}`)
           socket.end(`emulator ${port}`)
         },
+        ...(name === 'group' && { presentHostNames: async () => present }),
       })
     group = await networkOf('group')
     other = await networkOf('other')
@@ -114,6 +116,54 @@ describe('a container group’s network', () => {
     expect((await waiting.exit).code).toBe(0)
     expect(seen[0]).toBe('127.0.0.1 localhost')
     expect(await connect(group, 'late.vault.azure.net', 443)).toBe('emulator 443')
+  })
+
+  it('finds a name that exists since its start, in any case and with the dot of a whole name, and no name any longer that does not', async () => {
+    const names = ['contoso.vault.azure.net', 'made.since.vault.azure.net']
+    present.splice(0, present.length, ...names)
+    expect(await connect(group, 'Made.Since.vault.azure.net', 443)).toBe('emulator 443')
+    expect(await connect(group, 'made.since.vault.azure.net.', 443)).toBe('emulator 443')
+    expect(await connect(group, 'never.vault.azure.net', 443)).toBe('no such name')
+    group.setHostNames(present.slice(0, 1))
+    present.pop()
+    expect(await connect(group, 'made.since.vault.azure.net', 443)).toBe('no such name')
+  })
+
+  it('answers those who ask a name server themselves, as c-ares does', async () => {
+    const script = `const { resolve4, resolve6 } = require('node:dns').promises
+      const said = (asked) => asked.then(String, ({ code }) => code)
+      Promise.all([resolve4('contoso.vault.azure.net'), said(resolve6('contoso.vault.azure.net')), said(resolve4('example.com'))])
+        .then((all) => console.log(all.join(' ')))`
+    const { lines } = await run(runner, [process.execPath, '-e', script], { network: group })
+    expect(lines).toEqual(['10.0.0.1 ENODATA ENOTFOUND'])
+  })
+
+  it('knows no name while those that exist cannot be asked for', async () => {
+    const failing = await runner.createNetwork({
+      onConnection: (socket) => socket.destroy(),
+      presentHostNames: () => Promise.reject(new Error('the instance is gone')),
+    })
+    try {
+      failing.setHostNames(['contoso.vault.azure.net'])
+      expect(await connect(failing, 'late.vault.azure.net', 443)).toBe('no such name')
+      expect(await connect(failing, 'contoso.vault.azure.net.', 443)).toBe('')
+    } finally {
+      await failing[Symbol.asyncDispose]()
+    }
+  })
+
+  it('cannot be left: not by the machines behind a vsock, not by a ring of calls, not through the process that holds it', async () => {
+    const { lines } = await run(runner, client('escape'), { network: group })
+    const found = Object.fromEntries(
+      lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), line.split(' ').at(-1)]),
+    )
+    expect(found).toMatchObject({ vsock: 'EAFNOSUPPORT', 'vsock datagram': 'EAFNOSUPPORT', ring: 'ENOSYS' })
+    expect(found).toMatchObject({ packet: 'EPERM', raw: 'EPERM', internet: '0', unix: '0' })
+    expect(found).toMatchObject({ 'trace init': 'EPERM', 'descriptor of init': 'EPERM', 'namespaces of init': 'EPERM' })
+    // A kernel may be without the calls of 32-bit programs; then their numbers are none.
+    for (const name of ['vsock of 32 bit', 'vsock by socketcall']) {
+      expect(['EAFNOSUPPORT', 'ENOSYS', 'none', undefined]).toContain(found[name])
+    }
   })
 
   it('has the device too', async () => {

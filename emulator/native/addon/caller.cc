@@ -42,4 +42,10 @@ std::string ReadProcLink(pid_t thread, const std::string& name) {
   return size > 0 ? std::string(target, static_cast<size_t>(size)) : std::string();
 }
 
+std::string FromRoot(pid_t thread, const std::string& path) {
+  const std::string root = ReadProcLink(thread, "root");
+  if (root.size() < 2 || path.compare(0, root.size() + 1, root + "/") != 0) return path;
+  return path.substr(root.size());
+}
+
 }  // namespace skerry

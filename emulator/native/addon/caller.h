@@ -19,4 +19,7 @@ bool ReadPath(pid_t thread, uint64_t address, std::string* path);
 /** Where a link of /proc/<thread> leads: `fd/3`, `cwd`. Empty when there is none. */
 std::string ReadProcLink(pid_t thread, const std::string& name);
 
+// What we see at that path, as a program sees it whose root is not ours: one that a runtime below a chroot started.
+std::string FromRoot(pid_t thread, const std::string& path);
+
 }  // namespace skerry

@@ -163,7 +163,8 @@ bool Channel::IsOurDevice(pid_t thread, int descriptor) {
   const std::string link = ReadProcLink(thread, "fd/" + std::to_string(descriptor));
   if (link.empty()) NoteUnreachable(thread, errno);
   // Where the device is injected a container may have a node of its own all the same.
-  return link == device_ || (injected_ && link == "/dev/null");
+  if (link == device_ || (injected_ && link == "/dev/null")) return true;
+  return FromRoot(thread, link) == device_;
 }
 
 // A caller whose memory or descriptors the system keeps from us: said once for each channel, since the program asks again.

@@ -150,7 +150,8 @@ PathDecision AnswerPathCall(const seccomp_notif& notification, const std::string
   if (!ours && !EndsWith(path, "sev")) return decision;
   if (path.front() != '/') {
     const bool from_cwd = call.directory == AT_FDCWD;
-    path = ReadProcLink(thread, from_cwd ? "cwd" : "fd/" + std::to_string(call.directory)) + "/" + path;
+    const std::string name = from_cwd ? "cwd" : "fd/" + std::to_string(call.directory);
+    path = FromRoot(thread, ReadProcLink(thread, name)) + "/" + path;
   }
   path = Normalise(path);
   if (path != device) {

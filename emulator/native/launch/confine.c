@@ -51,6 +51,8 @@ int enter_namespaces(const struct options *options, bool *own_pids, struct failu
   if (options->join_user >= 0) {
     if (setns(options->join_user, CLONE_NEWUSER) < 0) return failed(failure, "user namespace of the group (setns)");
     if (setns(options->join_net, CLONE_NEWNET) < 0) return failed(failure, "network namespace of the group (setns)");
+    close(options->join_user);
+    close(options->join_net);
   } else if (options->isolate && own_user_namespace(failure) < 0) {
     return -1;
   }

@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 // What belongs to the emulator and not to a container: keys at rest, credentials, other groups' files. The program runs as
-// the same user, so that file modes are no barrier; an empty file system over each directory is.
+// the same user, so that file modes are no barrier; an empty file system over each directory is. A file is a socket at which
+// somebody listens: who connects is refused.
 
 static int failed(struct failure *failure, const char *step) {
   failure->step = step;
@@ -35,7 +36,15 @@ int cover_hidden(const struct options *options, struct failure *failure) {
   for (int i = 0; i < options->hidden_count; i++) {
     // One that is not there (yet) has nothing to hide; one that lies in another is hidden with it.
     struct stat info;
-    if (stat(options->hidden[i], &info) < 0 && (errno == ENOENT || errno == ENOTDIR)) continue;
+    if (stat(options->hidden[i], &info) < 0) {
+      if (errno == ENOENT || errno == ENOTDIR) continue;
+      return failed(failure, "mount namespace (look at what is hidden)");
+    }
+    if (!S_ISDIR(info.st_mode)) {
+      if (mount("/dev/null", options->hidden[i], NULL, MS_BIND, NULL) < 0 && errno != ENOENT)
+        return failed(failure, "mount namespace (hide a file)");
+      continue;
+    }
     const char *size = options->hidden_writable[i] ? "mode=755,size=64m" : "mode=755,size=64k";
     if (mount("tmpfs", options->hidden[i], "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, size) < 0)
       return failed(failure, "mount namespace (hide a directory)");
@@ -69,6 +78,8 @@ int make_hidden_target(const struct options *options, const char *target, bool d
 int seal_hidden(const struct options *options, struct failure *failure) {
   const unsigned long flags = MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
   for (int i = 0; i < options->hidden_count; i++) {
+    struct stat info;
+    if (stat(options->hidden[i], &info) == 0 && !S_ISDIR(info.st_mode)) continue;
     if (options->hidden_writable[i] || mount(NULL, options->hidden[i], NULL, flags, NULL) == 0) continue;
     // EINVAL: no file system starts here, since there was nothing to cover.
     if (errno != EINVAL && errno != ENOENT && errno != ENOTDIR)

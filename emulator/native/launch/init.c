@@ -58,7 +58,7 @@ _Noreturn static void run_program(const struct options *options, int report, con
   sigprocmask(SIG_SETMASK, original_mask, NULL);
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) give_up_at(report, "no_new_privs (prctl)");
   struct report message = {.kind = REPORT_LISTENER};
-  int listener = install_filter(options->device, !options->device_node, &message.wait_killable);
+  int listener = install_filter(options->device, !options->device_node, options->join_net >= 0, &message.wait_killable);
   if (listener < 0) give_up_at(report, "seccomp user notification (SECCOMP_FILTER_FLAG_NEW_LISTENER)");
   if (send_with_descriptors(report, &message, sizeof message, &listener, 1) < 0)
     give_up_at(report, "seccomp user notification (send the listener)");
@@ -96,6 +96,8 @@ void run_init(const struct options *options, bool own_pids, int report, int stat
     run_program(options, report, original_mask);
   }
   close(report);
+  // Of the program's own user, and with no filter: not for it to trace, nor its descriptors to take.
+  prctl(PR_SET_DUMPABLE, 0);
 
   // All signals are blocked since the launcher: pid 1 of a namespace would ignore what it does not handle, and a signal
   // to the process group reaches the program by itself. Only what the launcher queues is for us to pass on.

@@ -12,7 +12,7 @@
 #include <sys/types.h>
 
 #define MAX_BINDS 8
-#define MAX_HIDDEN 8
+#define MAX_HIDDEN 64
 
 struct bind {
   const char *source;
@@ -29,7 +29,7 @@ struct options {
   bool new_session;        // setsid: not in the terminal's foreground group
   struct bind binds[MAX_BINDS];
   int bind_count;
-  const char *hidden[MAX_HIDDEN]; // directories that the program finds empty, but for the binds inside them
+  const char *hidden[MAX_HIDDEN]; // directories that the program finds empty, but for the binds inside them; or files
   bool hidden_writable[MAX_HIDDEN]; // an empty directory of the program's own, rather than one to find nothing in
   int hidden_count;
   char **command;
@@ -61,7 +61,7 @@ int own_user_namespace(struct failure *failure);
 int set_up_mounts(const struct options *options, bool own_pids, struct failure *failure);
 int drop_capabilities(struct failure *failure);
 
-// hide.c: an empty read-only file system over each hidden directory; `make_hidden_target` makes the file or directory that
+// hide.c: an empty read-only file system over each hidden directory, /dev/null over each hidden file; `make_hidden_target` makes the file or directory that
 // a bind inside one of them needs (elsewhere it must be there), before `seal_hidden` forbids writing.
 int cover_hidden(const struct options *options, struct failure *failure);
 int make_hidden_target(const struct options *options, const char *target, bool directory, struct failure *failure);
@@ -70,8 +70,9 @@ int seal_hidden(const struct options *options, struct failure *failure);
 // devices.c: a /dev of the program's own, with the SNP device.
 int set_up_devices(const char *device, struct failure *failure);
 
-// filter.c: installs the filter and gives the listener, or -1 with errno.
-int install_filter(const char *device, bool notify_paths, bool *wait_killable);
+// filter.c: installs the filter and gives the listener, or -1 with errno. `own_network`: no socket of a family that knows no
+// network namespaces.
+int install_filter(const char *device, bool notify_paths, bool own_network, bool *wait_killable);
 
 // init.c: runs as the launcher's child and does not return.
 _Noreturn void run_init(const struct options *options, bool own_pids, int report, int status, const void *original_mask);

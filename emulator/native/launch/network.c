@@ -14,7 +14,8 @@
 // A container group's network. Two network namespaces below one user namespace of the emulator's user: the group's, and
 // a far side that holds nothing but the emulator's listeners, joined by a veth pair. So the group owns every port of
 // its own addresses (a wildcard bind to 443 works), 169.254.169.254 is another machine as on Azure, and there is no
-// route to anywhere else. Where the kernel has no veth, the listeners sit on the group's own loopback.
+// route to anywhere else. Where the kernel has no veth, the listeners sit on the group's own loopback. Beside them is the
+// socket of a name server, for those who look names up without the hosts file.
 //
 // Nobody has to stay behind: the descriptors keep the namespaces, and the emulator's death closes them.
 
@@ -22,10 +23,12 @@
 #define EMULATOR_ADDRESS "10.0.0.1"
 #define LOOPBACK_ADDRESS "127.77.0.1" // without veth
 #define METADATA_ADDRESS "169.254.169.254"
+#define LISTENERS 4
 
 struct listener {
   const char *address;
   unsigned short port;
+  int type;
 };
 
 static int fail(int control, const char *step) {
@@ -37,10 +40,11 @@ static int listen_on(const struct listener *listener) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(listener->port)};
   int yes = 1;
   inet_pton(AF_INET, listener->address, &address.sin_addr);
-  int socket_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  int socket_ = socket(AF_INET, listener->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (socket_ < 0) return -1;
   setsockopt(socket_, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  if (bind(socket_, (struct sockaddr *)&address, sizeof address) < 0 || listen(socket_, 511) < 0) return -1;
+  if (bind(socket_, (struct sockaddr *)&address, sizeof address) < 0) return -1;
+  if (listener->type == SOCK_STREAM && listen(socket_, 511) < 0) return -1;
   return socket_;
 }
 
@@ -75,7 +79,7 @@ int make_network(int control) {
     send_failed(control, failure.step, failure.error);
     return 125;
   }
-  int descriptors[5], far_side, netlink;
+  int descriptors[2 + LISTENERS], far_side, netlink;
   if (unshare(CLONE_NEWNET) < 0) return fail(control, "network namespace (unshare CLONE_NEWNET)");
   far_side = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
   if (far_side < 0 || unshare(CLONE_NEWNET) < 0) return fail(control, "network namespace (unshare CLONE_NEWNET)");
@@ -91,17 +95,20 @@ int make_network(int control) {
   if (!veth && netlink_add_address(netlink, "lo", inet_addr(METADATA_ADDRESS), 32) < 0)
     return fail(control, "network namespace (169.254.169.254 on lo)");
   const char *address = veth ? EMULATOR_ADDRESS : LOOPBACK_ADDRESS;
-  const struct listener listeners[] = {{address, 443}, {address, 80}, {METADATA_ADDRESS, 80}};
+  const struct listener listeners[LISTENERS] = {{address, 443, SOCK_STREAM},
+                                                {address, 80, SOCK_STREAM},
+                                                {METADATA_ADDRESS, 80, SOCK_STREAM},
+                                                {address, 53, SOCK_DGRAM}};
   descriptors[0] = user;
   descriptors[1] = group;
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < LISTENERS; i++) {
     descriptors[2 + i] = listen_on(&listeners[i]);
-    if (descriptors[2 + i] < 0) return fail(control, "network namespace (listen on ports 443 and 80)");
+    if (descriptors[2 + i] < 0) return fail(control, "network namespace (listen on ports 443, 80 and 53)");
   }
   char text[256];
   int size = snprintf(text, sizeof text,
-                      "{\"event\":\"network\",\"fds\":[\"user\",\"net\",\"443\",\"80\",\"80\"],"
+                      "{\"event\":\"network\",\"fds\":[\"user\",\"net\",\"443\",\"80\",\"80\",\"53\"],"
                       "\"address\":\"%s\",\"groupAddress\":\"%s\"}",
                       address, veth ? GROUP_ADDRESS : "127.0.0.1");
-  return send_with_descriptors(control, text, size, descriptors, 5) < 0 ? 125 : 0;
+  return send_with_descriptors(control, text, size, descriptors, 2 + LISTENERS) < 0 ? 125 : 0;
 }

@@ -18,6 +18,8 @@ export interface InstanceClient extends Disposable {
   launchGuest(launch: LaunchRequest): Promise<RemoteGuest>
   /** File name to content, for a program that runs outside any guest. */
   securityContext(): Promise<Record<string, string>>
+  /** Exact names of the hosts that the instance stands for now. */
+  hostNames(): Promise<readonly string[]>
   clock(): Promise<ClockAnswer>
   /** @param duration as `parseDuration` takes it */
   advanceClock(duration: string, options?: { readonly force?: boolean }): Promise<ClockAnswer>
@@ -95,6 +97,9 @@ export function connectInstance(info: Pick<InstanceInfo, 'url' | 'controlToken'>
     async journal() {
       const lines = (await call('GET', '/.skerry/journal')).toString().split('\n')
       return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as JournalRecord)
+    },
+    async hostNames() {
+      return (await json<{ readonly hostNames: readonly string[] }>('GET', '/.skerry/status')).hostNames
     },
     clock: () => json('GET', '/.skerry/clock'),
     advanceClock: (duration, { force = false } = {}) => json('POST', '/.skerry/clock', { advance: duration, force }),

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, realpathSync, writeSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { hostname } from 'node:os'
 
@@ -33,6 +33,23 @@ export function rewriteInPlace(path: string, content: string): void {
     ftruncateSync(file, bytes.length)
   } finally {
     closeSync(file)
+  }
+}
+
+/** For the resolver of a C library, and for those who ask a name server without one. */
+export function resolverFile(nameServer: string): string {
+  return `nameserver ${nameServer}\n`
+}
+
+/**
+ * Where a file of this machine really lies: systemd-resolved has /etc/resolv.conf lead into /run, which may be covered for
+ * a program. Undefined where there is none.
+ */
+export function placeOf(path: string): string | undefined {
+  try {
+    return realpathSync(path)
+  } catch {
+    return undefined
   }
 }
 

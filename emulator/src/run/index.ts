@@ -1,5 +1,6 @@
 export { FirmwareError } from './device-driver.ts'
 export { RunnerError, type RunnerErrorCode } from './errors.ts'
+export { listeningSockets } from './listening-sockets.ts'
 export { type RunConfidentialOptions, runConfidential } from './run-confidential.ts'
 export { createRunner, type RunnerOptions } from './runner.ts'
 export * from './types.ts'

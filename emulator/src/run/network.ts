@@ -2,9 +2,10 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { RunnerError } from './errors.ts'
-import { hostsFile, nsswitchFile, rewriteInPlace } from './hosts-file.ts'
+import { hostsFile, nsswitchFile, placeOf, resolverFile, rewriteInPlace } from './hosts-file.ts'
 import { type LauncherMessage, launch } from './launch.ts'
 import type { NativeParts } from './native.ts'
+import { serveNames } from './serve-names.ts'
 import { makeStateFolder } from './state-folder.ts'
 import type { GroupNetwork, NetworkOptions } from './types.ts'
 
@@ -30,7 +31,8 @@ export function membershipOf(network: GroupNetwork): NetworkMembership {
 
 /**
  * Builds the namespaces (see emulator/native/launch/network.c) and accepts on the listeners inside them. A listener
- * keeps the namespace that it was made in, so its connections come from there and nowhere else.
+ * keeps the namespace that it was made in, so its connections come from there and nowhere else. Names are looked up in a
+ * hosts file and by asking the name server: a dot at a name's end, or a program without a resolver, is for the latter.
  */
 export async function createGroupNetwork(
   native: NativeParts,
@@ -54,22 +56,49 @@ export async function createGroupNetwork(
   const hosts = join(folder, 'hosts')
   const content = (names: readonly string[]) =>
     hostsFile({ emulatorAddress: built.address, ownAddress: built.groupAddress, names })
-  writeFileSync(hosts, content([]), { mode: 0o644 })
-  const binds = [{ source: hosts, target: '/etc/hosts' }]
-  const nsswitch = nsswitchFile()
-  if (nsswitch !== undefined) {
-    writeFileSync(join(folder, 'nsswitch.conf'), nsswitch, { mode: 0o644 })
-    binds.push({ source: join(folder, 'nsswitch.conf'), target: '/etc/nsswitch.conf' })
+  const binds: { readonly source: string; readonly target: string }[] = []
+  const bind = (name: string, text: string, target = placeOf(`/etc/${name}`)) => {
+    writeFileSync(join(folder, name), text, { mode: 0o644 })
+    if (target !== undefined) binds.push({ source: join(folder, name), target })
   }
+  bind('hosts', content([]), '/etc/hosts')
+  bind('resolv.conf', resolverFile(built.address))
+  const nsswitch = nsswitchFile()
+  if (nsswitch !== undefined) bind('nsswitch.conf', nsswitch)
+
+  let known: ReadonlySet<string> = new Set()
+  const setHostNames = (names: readonly string[]) => {
+    rewriteInPlace(hosts, content(names))
+    known = new Set(names.map((name) => name.toLowerCase()))
+  }
+  let asking: Promise<void> | undefined
+  const ask = async (present: () => Promise<readonly string[]>) => {
+    try {
+      setHostNames(await present())
+    } finally {
+      asking = undefined
+    }
+  }
+  const nameServer = await serveNames(descriptorOf(built, '53'), {
+    address: built.address,
+    async exists(name) {
+      if (!known.has(name) && options.presentHostNames !== undefined) {
+        asking ??= ask(options.presentHostNames)
+        await asking
+      }
+      return known.has(name)
+    },
+  })
 
   const userNamespace = descriptorOf(built, 'user')
   const networkNamespace = descriptorOf(built, 'net')
   const network: GroupNetwork = {
-    setHostNames: (names) => rewriteInPlace(hosts, content(names)),
+    setHostNames,
     async [Symbol.asyncDispose]() {
       if (!memberships.delete(network)) return
       for (const socket of open) socket.destroy()
       await Promise.all(listeners.map((server) => new Promise((resolve) => server.close(resolve))))
+      await nameServer[Symbol.asyncDispose]()
       native.close(userNamespace)
       native.close(networkNamespace)
       rmSync(folder, { recursive: true, force: true })

@@ -45,6 +45,11 @@ export type DeviceGeneration = 'sev-guest' | 'sev'
 export interface NetworkOptions {
   /** Called for each connection that a program of the network opens to one of the emulator's names, by TLS (443) or in clear (80). */
   readonly onConnection: (socket: import('node:net').Socket, port: 443 | 80) => void
+  /**
+   * The names that lead to the emulator at this moment: asked for when a program looks up one that was not among those last
+   * set, which are then these. Absent: only those that were set exist.
+   */
+  readonly presentHostNames?: () => Promise<readonly string[]>
 }
 
 export interface GroupNetwork extends AsyncDisposable {

@@ -3,7 +3,13 @@ import type { Socket } from 'node:net'
 import type { ConnectionOptions, InstanceClient, RemoteGuest } from '../../control/client.ts'
 import type { InstanceInfo } from '../../control/instance.ts'
 import { cacheDirectory, runtimeDirectory } from '../../core/directories.ts'
-import { createRunner, type RunnerCapabilities, RunnerError, runConfidential } from '../../run/index.ts'
+import {
+  createRunner,
+  listeningSockets,
+  type RunnerCapabilities,
+  RunnerError,
+  runConfidential,
+} from '../../run/index.ts'
 import { programEnvironment } from './environment.ts'
 import type { RunFlags } from './flags.ts'
 import { exitCodeOf, forwardSignals } from './signals.ts'
@@ -28,7 +34,7 @@ export async function runProgram({ command, flags, info, client, launch, say }: 
   const isolate = flags.isolate === true
   const runner = createRunner({
     // What is kept there is the instance's: a guest gets a key by attestation, not from a file.
-    hidden: [info.data, cacheDirectory(), runtimeDirectory()],
+    hidden: [info.data, cacheDirectory(), runtimeDirectory(), ...(isolate ? listeningSockets() : [])],
     ...(isolate && !RUN_HOLDS_PROGRAMS && { emptied: [RUN] }),
     onUnreachable: (error) => say(`${error.message} [${error.code}]`),
   })
@@ -56,7 +62,11 @@ export async function runProgram({ command, flags, info, client, launch, say }: 
       securityContext,
       visible: [info.ca],
       ...(ownNetwork && {
-        network: { hostNames, onConnection: (socket, port) => relay(client, socket, port, connection) },
+        network: {
+          hostNames,
+          presentHostNames: () => client.hostNames(),
+          onConnection: (socket, port) => relay(client, socket, port, connection),
+        },
       }),
       forward: forwardSignals,
     })
