@@ -50,14 +50,15 @@ it('takes over a bounded part of what others sent: a long text, a long list, a d
   let deep: unknown = 1
   for (let level = 0; level < 100_000; level++) deep = { deep }
   const journal = openJournal(manualClock())
-  const record = journal.write({
+  journal.write({
     ...entry,
     subject: 'x'.repeat(1_000_000),
     conditions: [{ name: 'claim', wanted: 'a', found: deep, met: false }],
     details: { list: Array.from({ length: 1_000_000 }, () => 'y'), ['k'.repeat(1_000_000)]: 1 },
   })
+  const [record] = journal.records()
   expect(JSON.stringify(record).length).toBeLessThan(30_000)
-  expect(record.subject).toMatch(/^x+ \(and 991808 more characters\)$/)
+  expect(record?.subject).toMatch(/^x+ \(and 991808 more characters\)$/)
 })
 
 it('takes over no more of many long texts and many values than of few', () => {
@@ -65,8 +66,10 @@ it('takes over no more of many long texts and many values than of few', () => {
   const list = Array.from({ length: 256 }, () => 1)
   const conditions = Array.from({ length: 256 }, (_, at) => ({ name: `${at}`, wanted: long, found: long, met: true }))
   const details = { lists: list.map(() => list.map(() => list)) }
-  const record = openJournal(manualClock()).write({ ...entry, conditions, details })
-  expect(record.conditions?.map(({ name }) => name)).toEqual(conditions.map(({ name }) => name))
+  const journal = openJournal(manualClock())
+  journal.write({ ...entry, conditions, details })
+  const [record] = journal.records()
+  expect(record?.conditions?.map(({ name }) => name)).toEqual(conditions.map(({ name }) => name))
   expect(JSON.stringify(record).length).toBeLessThan(130_000)
 })
 
@@ -78,4 +81,28 @@ it('keeps the newest records in memory, as many as a bounded space holds', () =>
   expect(records.at(-1)?.seq).toBe(400)
   expect(records.length).toBeGreaterThan(200)
   expect(JSON.stringify(records).length).toBeLessThan(17 * 1024 * 1024)
+})
+
+it('keeps a record as it was written, whatever becomes of what was passed', () => {
+  const journal = openJournal(manualClock())
+  const details = { claims: { level: 1 } }
+  journal.write({ ...entry, details })
+  details.claims.level = 2
+  expect(journal.records()).toMatchObject([{ details: { claims: { level: 1 } } }])
+})
+
+it.each([
+  ['the longest text', { text: 'x'.repeat(8_192) }],
+  ['the longest list', { list: Array.from({ length: 256 }, () => 1) }],
+  ['the deepest object', { a: { b: { c: { d: { e: { f: { g: 'eighth' } } } } } } }],
+])('takes over %s as it is, and clips one step more', (_what, details) => {
+  const journal = openJournal(manualClock())
+  const more = JSON.parse(
+    JSON.stringify(details).replace('xx"', 'xxx"').replace('[1', '[1,1').replace('"eighth"', '{"ninth":{}}'),
+  )
+  journal.write({ ...entry, details })
+  journal.write({ ...entry, details: more })
+  const [whole, clipped] = journal.records()
+  expect(whole?.details).toEqual(details)
+  expect(clipped?.details).not.toEqual(more)
 })

@@ -8,7 +8,7 @@ import type { Clock } from './clock.ts'
  * fingerprints only.
  */
 export interface Journal {
-  write(entry: JournalEntry): JournalRecord
+  write(entry: JournalEntry): void
   /** Newest last. */
   records(): readonly JournalRecord[]
   /** The file it is appended to, if any. */
@@ -71,8 +71,7 @@ export function openJournal(clock: Pick<Clock, 'now'>, file?: string): Journal {
   if (file !== undefined) mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   const fd = file === undefined ? undefined : openSync(file, 'a+', 0o600)
   if (fd !== undefined) endLine(fd)
-  const kept: JournalRecord[] = []
-  const lengths: number[] = []
+  const kept: KeptRecord[] = []
   let text = 0
   let seq = 0
   return {
@@ -80,24 +79,14 @@ export function openJournal(clock: Pick<Clock, 'now'>, file?: string): Journal {
     write(entry) {
       seq += 1
       const time = new Date(clock.now()).toISOString()
-      const line = JSON.stringify({
-        seq,
-        time,
-        ...(clipped(entry, { values: MOST_VALUES, text: MOST_TEXT }) as JournalEntry),
-      })
+      const line = JSON.stringify({ seq, time, ...bounded(entry) })
+      // Before the answer goes out, so that a decision that somebody knows of is on record whatever becomes of this process.
       if (fd !== undefined) writeSync(fd, `${line}\n`)
-      // A part of a text keeps the whole of it in memory: what is kept here is made anew.
-      const record = JSON.parse(line) as JournalRecord
-      kept.push(record)
-      lengths.push(line.length)
+      kept.push(keptRecord(line))
       text += line.length
-      while (kept.length > KEPT || text > KEPT_TEXT) {
-        kept.shift()
-        text -= lengths.shift()!
-      }
-      return record
+      while (kept.length > KEPT || text > KEPT_TEXT) text -= kept.shift()!.length
     },
-    records: () => kept,
+    records: () => kept.map(({ record }) => record()),
     close: () => {
       if (fd !== undefined) closeSync(fd)
     },
@@ -130,10 +119,58 @@ function isJson(text: string): boolean {
   }
 }
 
+interface KeptRecord {
+  /** Of its line. */
+  readonly length: number
+  readonly record: () => JournalRecord
+}
+
+/**
+ * A record as its line has it, read when somebody wants it. Not the entry itself: a part of a text keeps the whole of it in
+ * memory, and whoever made the entry may change it.
+ */
+function keptRecord(line: string): KeptRecord {
+  let read: string | JournalRecord = line
+  const record = () => {
+    if (typeof read === 'string') read = JSON.parse(read) as JournalRecord
+    return read
+  }
+  return { length: line.length, record }
+}
+
 /** What the record may still have. */
 interface Room {
   values: number
   text: number
+}
+
+const wholeRoom = (): Room => ({ values: MOST_VALUES, text: MOST_TEXT })
+
+/** Nearly every entry is small, and is written as it is. */
+function bounded(entry: JournalEntry): JournalEntry {
+  return fits(entry, wholeRoom()) ? entry : (clipped(entry, wholeRoom()) as JournalEntry)
+}
+
+/** Whether `clipped` would leave all of it. */
+function fits(value: unknown, room: Room, depth = 0): boolean {
+  room.values -= 1
+  if (typeof value === 'string') return fitsText(value, room)
+  if (typeof value !== 'object' || value === null) return true
+  if (depth === DEEPEST) return false
+  const names = Object.keys(value)
+  if (names.length > MOST_MEMBERS) return false
+  const named = !Array.isArray(value)
+  for (const name of names) {
+    if (room.values <= 0 || (named && !fitsText(name, room))) return false
+    if (!fits((value as Record<string, unknown>)[name], room, depth + 1)) return false
+  }
+  return true
+}
+
+function fitsText({ length }: string, room: Room): boolean {
+  if (length <= SHORT_NAME) return true
+  room.text -= length
+  return length <= LONGEST_TEXT && room.text >= 0
 }
 
 function clipped(value: unknown, room: Room, depth = 0): unknown {

@@ -15,6 +15,8 @@ export interface Service {
    * Response costs more than many an answer.
    */
   answer?(request: PlainRequest, caller: Caller): Promise<PlainAnswer>
+  /** Which requests `answer` is for. Absent: all. */
+  answers?(method: string, url: URL): boolean
 }
 
 /** What of a Request a service reads that is asked often. Every Request is one. */
@@ -54,8 +56,8 @@ export interface Dispatcher {
   /** Which service answers for this host name (no port); undefined: not emulated, and never forwarded. */
   serviceFor(hostname: string): Service | undefined
   dispatch(request: Request, caller: Caller): Promise<Response>
-  /** How the service of this host name answers in plain parts, if it does. */
-  plainAnswer(hostname: string): Service['answer']
+  /** How the service of this URL answers in plain parts, if it does. */
+  plainAnswer(method: string, url: URL): Service['answer']
 }
 
 /** What is answered for a host that nothing here emulates: 501 with a code that says so, never a forwarded request. */
@@ -68,9 +70,9 @@ export function createDispatcher(services: readonly Service[]): Dispatcher {
   }
   return {
     serviceFor,
-    plainAnswer(hostname) {
-      const service = serviceFor(hostname)
-      return service?.answer?.bind(service)
+    plainAnswer(method, url) {
+      const service = serviceFor(url.hostname)
+      return service?.answers?.(method, url) === false ? undefined : service?.answer?.bind(service)
     },
     async dispatch(request, caller) {
       const { hostname } = new URL(request.url)

@@ -101,8 +101,8 @@ export function createWireDoor(options: WireOptions): WireDoor {
       if (origin.direct === true && hostname === '169.254.169.254') return refuseDirectMetadata()
       return dispatcher.dispatch(request, origin.caller)
     }
-    const answerPlainly = ({ hostname }: URL) => {
-      const plain = dispatcher.plainAnswer(hostname)
+    const answerPlainly = (url: URL) => {
+      const plain = dispatcher.plainAnswer(incoming.method ?? 'GET', url)
       return plain === undefined ? undefined : (request: PlainRequest) => plain(request, origin.caller)
     }
     void serve(incoming, outgoing, authority, answer, answerPlainly)

@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import type { AttestationProviderRecord } from '../core/index.ts'
+import { type AttestationProviderRecord, type PlainAnswer, toResponse } from '../core/index.ts'
 
 /** A version of the service that answers as this one does. */
 const SERVICE_VERSION = '1.11.02153.563'
@@ -12,15 +12,20 @@ interface Variables {
 
 export type Routes = { Variables: Variables }
 
-/** Every answer of the service has these headers. */
 export function answer(c: Context<Routes>, status: number, body: unknown): Response {
-  return new Response(JSON.stringify(body), {
+  return toResponse(plainAnswer(status, body, c.get('requestId')))
+}
+
+/** Every answer of the service has these headers. */
+export function plainAnswer(status: number, body: unknown, requestId: string): PlainAnswer {
+  return {
     status,
     headers: {
       'Content-Type': 'application/json; charset=utf-8',
       Server: 'Kestrel',
       'x-ms-maa-service-version': SERVICE_VERSION,
-      'x-ms-request-id': c.get('requestId'),
+      'x-ms-request-id': requestId,
     },
-  })
+    body: JSON.stringify(body),
+  }
 }

@@ -1,7 +1,8 @@
-import type { EmulatorContext, Service } from '../core/index.ts'
+import { type EmulatorContext, type Service, toResponse } from '../core/index.ts'
 import { createTokenVerifier, type TokenVerifier } from '../entra/index.ts'
 import type { VirtualProcessor } from '../psp/types.ts'
 import { type Authorizer, createAuthorizer } from '../rbac/index.ts'
+import { attestCalls } from './attest-calls.ts'
 import { createGate } from './caller.ts'
 import { type EvidenceTrust, evidenceTrust } from './evidence/trust.ts'
 import { createEvidenceVerifier } from './evidence/verifier.ts'
@@ -49,8 +50,16 @@ export function createMaaService(ctx: EmulatorContext, options: MaaOptions): Ser
     openEnclaveKind(quotes),
   ] as readonly EvidenceKind[]
   const gate = createGate(ctx, { tokens, authorizer })
-  const app = attestationRoutes(ctx, { kinds, gate, evidence: serviceEvidence(psp) })
-  return { name: 'maa', hosts: ['*.attest.azure.net'], handle: (request) => app.fetch(request) }
+  const app = attestationRoutes(ctx, { gate, evidence: serviceEvidence(psp) })
+  const { covers, answer } = attestCalls(ctx, kinds)
+  return {
+    name: 'maa',
+    hosts: ['*.attest.azure.net'],
+    handle: async (request) =>
+      covers(request.method, new URL(request.url)) ? toResponse(await answer(request)) : await app.fetch(request),
+    answer,
+    answers: covers,
+  }
 }
 
 export type { EvidenceTrust } from './evidence/trust.ts'

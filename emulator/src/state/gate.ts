@@ -32,8 +32,8 @@ export function createGate(current: () => Dispatcher, wall: Clock): Gate {
   return {
     dispatcher: {
       serviceFor: (hostname) => current().serviceFor(hostname),
-      plainAnswer: (hostname) =>
-        current().plainAnswer(hostname) && ((...asked) => pass(() => current().plainAnswer(hostname)!(...asked))),
+      plainAnswer: (method, url) =>
+        current().plainAnswer(method, url) && ((...asked) => pass(() => current().plainAnswer(method, url)!(...asked))),
       dispatch: (request, caller) => pass(() => current().dispatch(request, caller)),
     },
     async alone(change) {
