@@ -174,6 +174,7 @@ describe('a confidential container group', () => {
       'host-amd-cert-base64',
       'reference-info-base64',
       'security-policy-base64',
+      'transparent-reference-info-base64',
     ])
     expect(readFileSync(`${directory}/security-policy-base64`, 'utf8')).toBe(POLICY)
     const certificates = JSON.parse(

@@ -9,5 +9,6 @@ export {
   type Program,
 } from './images.ts'
 export { allowAllPolicy } from './policy.ts'
+export { securityContextFiles } from './security-context.ts'
 export type * from './types.ts'
 export { type IdentityLookup, viewGroup } from './view.ts'

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import {
   decodeReport,
   decodeReportResponse,
+  decodeUvmEndorsement,
   encodeReportRequest,
   SECURITY_CONTEXT_FILES,
   tcbFromHex,
@@ -47,6 +48,20 @@ describe('the control routes, as another process uses them', () => {
     expect(Buffer.from(reportData)).toEqual(Buffer.alloc(64, 7))
     const policy = launched.securityContext[SECURITY_CONTEXT_FILES.securityPolicy]!
     expect(Buffer.from(policy, 'base64').toString()).toBe('package policy\n')
+    expect(Object.keys(launched.securityContext).toSorted()).toEqual([
+      'host-amd-cert-base64',
+      'reference-info-base64',
+      'security-policy-base64',
+      'transparent-reference-info-base64',
+    ])
+    const endorsements = [SECURITY_CONTEXT_FILES.referenceInfo, SECURITY_CONTEXT_FILES.transparentReferenceInfo]
+      .map((name) => decodeUvmEndorsement(Buffer.from(launched.securityContext[name]!, 'base64')))
+      .map(({ form, launchMeasurement }) => [form, launchMeasurement])
+    const { measurement } = decodeReport(report!)
+    expect(endorsements).toEqual([
+      ['json', measurement],
+      ['hashEnvelope', measurement],
+    ])
     expect((await launched.guest.certificateTable()).length).toBeGreaterThan(3000)
     await launched.release()
     await expect(launched.guest.reportRequest(request)).rejects.toThrow(ControlError)

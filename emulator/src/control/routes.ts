@@ -1,7 +1,7 @@
-import { encodeHex, SECURITY_CONTEXT_FILES } from '@skerry/guest/wire'
+import { encodeHex } from '@skerry/guest/wire'
 import { Hono } from 'hono'
 import * as v from 'valibot'
-import { allowAllPolicy } from '../aci/index.ts'
+import { allowAllPolicy, securityContextFiles } from '../aci/index.ts'
 import type { EmulatorContext } from '../core/index.ts'
 import { findIdentity } from '../imds/index.ts'
 import { rollSigningKey } from '../maa/index.ts'
@@ -75,7 +75,7 @@ export function createControl(options: ControlOptions): Control {
       const { generation } = rollSigningKey(context)
       return c.json({ generation } satisfies SigningKeyAnswer)
     })
-    .get('/.skerry/security-context', async (c) => c.json(await securityContext(psp, allowAllPolicy())))
+    .get('/.skerry/security-context', async (c) => c.json(await securityContextFiles(psp, allowAllPolicy())))
     .post('/.skerry/psp/guests', async (c) => {
       const parsed = v.safeParse(LaunchRequest, await c.req.json().catch(() => undefined))
       if (!parsed.success) {
@@ -102,7 +102,7 @@ export function createControl(options: ControlOptions): Control {
       const answer: LaunchAnswer = {
         id,
         hostData: encodeHex(hostData),
-        securityContext: await securityContext(host, policyText),
+        securityContext: await securityContextFiles(host, policyText),
         hostNames: options.hostNames(),
         ...(identity !== undefined && { managedIdentityId: identity.id }),
       }
@@ -134,16 +134,6 @@ export function createControl(options: ControlOptions): Control {
     )
     .onError((error, c) => c.json({ error: { code: 'InternalServerError', message: error.message } }, 500))
   return { handle: async (request) => await app.fetch(request), guests: () => [...guests.keys()] }
-}
-
-async function securityContext(psp: VirtualProcessor, policy: Uint8Array): Promise<Record<string, string>> {
-  const [certification, endorsement] = await Promise.all([psp.thim(), psp.uvm.endorsement()])
-  const base64 = (content: string | Uint8Array) => Buffer.from(content).toString('base64')
-  return {
-    [SECURITY_CONTEXT_FILES.hostAmdCert]: base64(JSON.stringify(certification)),
-    [SECURITY_CONTEXT_FILES.referenceInfo]: base64(endorsement),
-    [SECURITY_CONTEXT_FILES.securityPolicy]: base64(policy),
-  }
 }
 
 export type { LaunchRequest } from './launch-request.ts'

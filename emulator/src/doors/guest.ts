@@ -34,6 +34,7 @@ export interface InProcessGuest {
     readonly certification: ThimCertification
     readonly referenceInfoBase64: string
     readonly securityPolicyBase64: string
+    readonly transparentReferenceInfoBase64: string
   }
 }
 
@@ -42,7 +43,11 @@ export async function launchInProcess(psp: VirtualProcessor, options: InProcessG
   const { ccePolicy, debug } = options
   const policy = policyText(ccePolicy === undefined ? allowAllPolicy() : decodeBase64(ccePolicy))
   const guest = psp.launch({ hostData: policy.hostData, ...(debug !== undefined && { debug }) })
-  const [certification, endorsement] = await Promise.all([psp.thim(), psp.uvm.endorsement()])
+  const [certification, endorsement, transparent] = await Promise.all([
+    psp.thim(),
+    psp.uvm.endorsement(),
+    psp.uvm.transparentEndorsement(),
+  ])
   return {
     hostData: encodeHex(policy.hostData),
     device: {
@@ -60,6 +65,7 @@ export async function launchInProcess(psp: VirtualProcessor, options: InProcessG
       certification,
       referenceInfoBase64: encodeBase64(endorsement),
       securityPolicyBase64: encodeBase64(policy.text),
+      transparentReferenceInfoBase64: encodeBase64(transparent),
     },
   }
 }
