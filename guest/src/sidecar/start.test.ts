@@ -1,5 +1,5 @@
 import { createServer } from 'node:net'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { createWrappingKeys } from '../skr/wrapping-key.ts'
 import { certificationOf, deviceWith, TCB } from '../testing/chip.ts'
 import { stillClock } from '../testing/clock.ts'
@@ -76,6 +76,22 @@ describe('a started sidecar', () => {
     })
     expect(await answer.json()).toMatchObject({ endorsed_tcb: certificationOf(TCB).tcbm })
     expect(asked).toBe(1)
+  })
+
+  it('starts with certificates that nobody can read, says so, and asks for others', async () => {
+    const lines: string[] = []
+    const { securityContext: _, ...others } = options(lines)
+    vi.stubEnv('UVM_SECURITY_CONTEXT_DIR', '/no-such-directory')
+    vi.stubEnv('UVM_HOST_AMD_CERTIFICATE', 'e30=')
+    try {
+      await using sidecar = await startSidecar({ ...others, fetch: async () => Response.json(certificationOf(TCB)) })
+      const body = '{"runtime_data":"aGVsbG8="}'
+      const answer = await fetch(`http://localhost:${sidecar.port}/attest/combined`, { method: 'POST', body })
+      expect(answer.status).toBe(200)
+    } finally {
+      vi.unstubAllEnvs()
+    }
+    expect(lines.join('')).toMatch(/level=warning msg=.*UVM_HOST_AMD_CERTIFICATE/)
   })
 
   it('asks the certificate cache that its settings name', async () => {

@@ -40,7 +40,7 @@ const PREPARE_IDENTITY_AFTER_MS = 1000
 /**
  * Serves the sidecar's API, HTTP or gRPC, on the loopback address. It listens first and prepares afterwards: wrapping
  * keys, certificates, the identity library.
- * @throws SecurityContextError; InvalidArgumentError for a certificate cache that is none; an error with code EADDRINUSE when the port is taken
+ * @throws SecurityContextError for an endorsement that is not base64; InvalidArgumentError for a certificate cache that is none; an error with code EADDRINUSE when the port is taken
  */
 export async function startSidecar(options: StartSidecarOptions = {}): Promise<Sidecar> {
   const { clock = systemClock, port: wantedPort = 8080, serverType = 'http', logLevel, clientId, device } = options
@@ -51,7 +51,8 @@ export async function startSidecar(options: StartSidecarOptions = {}): Promise<S
   })
   let userAgent = options.userAgent ?? DEFAULT_USER_AGENT
   const fetch = withUserAgent(options.fetch ?? globalFetch, () => userAgent)
-  const securityContext = startingContext(options, options.securityContext ?? (await readSecurityContext()))
+  const problem = ({ message }: Error) => log('warning', message)
+  const securityContext = startingContext(options, options.securityContext ?? (await readSecurityContext({ problem })))
   log('info', `Security context from ${securityContext.source}`)
   const certificateSource = options.certCache && certCacheSource(options.certCache, { fetch, clock })
   const context = await createAttestationContext({
