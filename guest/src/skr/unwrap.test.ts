@@ -79,6 +79,24 @@ describe('unwrapping', () => {
     expect(keyObject.equals(privateKey)).toBe(true)
   })
 
+  it('gives an EC key whose curve is written out, as vaults have P-256K, as one on the curve of that name', () => {
+    const written = Buffer.from(
+      'MIIBGwIBADCB7AYHKoZIzj0CATCB4AIBATAsBgcqhkjOPQEBAiEA/////////////////////////////////////v///C8wRAQg' +
+        'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAEIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAHBEEEeb5mfvnc' +
+        'u6xVoGKVzocLBwKb/NstzijZWfKBWxb4F5hIOtp3JqPEZV2k+/wOEQio/Re0SKaFVBmcR9CP+xDUuAIhAP//////////////////' +
+        '//66rtzmr0igO7/SXozQNkFBAgEBBCcwJQIBAQQgGdnVN5qrm5gCEM7zI8zqOQGPFUyD9ygAuRUjLl0/YaU=',
+      'base64',
+    )
+    const { jwk, keyObject } = unwrapReleasedKey(
+      wrapped(written, { kty: 'EC', crv: 'P-256K', x: 'ThZxGFNYIKkr-et2xE6l58n5U8FA1JmvwcMI55QtwWQ' }),
+      'CKM_RSA_AES_KEY_WRAP',
+      wrappingKey,
+    )
+    expect(jwk).toMatchObject({ crv: 'secp256k1', d: 'GdnVN5qrm5gCEM7zI8zqOQGPFUyD9ygAuRUjLl0_YaU' })
+    // The name of the curve, the private and the public key.
+    expect(pkcs8(keyObject)).toHaveLength(135)
+  })
+
   it.each([
     [
       'another enc than the answer says',

@@ -101,7 +101,9 @@ function privateKey(plaintext: Buffer, wrapped: WrappedKey): UnwrappedKey {
     (name) => wrapped[name] !== undefined && wrapped[name] !== jwk[name],
   )
   if (differs) throw refused('its public part is not the one that the answer shows')
-  return { keyObject, jwk: { ...jwk, ...operations(wrapped) } }
+  // A vault's P-256K comes with the parameters of its curve written out and no public key, which few programs read.
+  const named = kty === 'EC' ? createPrivateKey({ key: jwk, format: 'jwk' }) : keyObject
+  return { keyObject: named, jwk: { ...jwk, ...operations(wrapped) } }
 }
 
 function operations(wrapped: WrappedKey): { key_ops?: string[] } {
