@@ -14,6 +14,7 @@ export interface SleepOptions {
   readonly keepsAlive?: boolean
 }
 
+/** The real time. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   sleep: (ms, signal, { keepsAlive = true } = {}) =>

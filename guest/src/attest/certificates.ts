@@ -30,6 +30,7 @@ export interface CertificateCache {
   refresh(report?: SnpReport): Promise<ThimCertification>
 }
 
+/** What a cache begins with, and whom it asks. */
 export interface CertificateCacheOptions extends ThimOptions {
   /** Those that the security context brought. */
   readonly initial?: ThimCertification
@@ -40,6 +41,11 @@ export interface CertificateCacheOptions extends ThimOptions {
 /** While certificates that are due cannot be renewed, they serve on, and their source is left alone for this long. */
 const RENEWAL_REST_MS = 60_000
 
+/**
+ * Keeps the certificates of this chip for as long as their source says and they are valid, and beyond that while nobody can
+ * be reached.
+ * @returns a cache whose calls throw what its source throws: UpstreamError, AttestationError `ERR_CERTIFICATES`
+ */
 export function createCertificateCache(options: CertificateCacheOptions = {}): CertificateCache {
   const { clock = systemClock, source = thimSource(options) } = options
   let kept = options.initial && { certification: options.initial, until: lastsUntil(options.initial, clock.now()) }

@@ -6,6 +6,7 @@ import { readSecurityContext, type SecurityContext, uvmEndorsementsOf } from '..
 import { createCertificateCache } from './certificates.ts'
 import type { AttestationContext } from './evidence.ts'
 
+/** What is found by itself in a confidential container, and may be brought instead. */
 export interface AttestationContextOptions {
   /** Default: opened by `openDevice()` at first use. */
   readonly device?: SnpDevice
@@ -13,8 +14,11 @@ export interface AttestationContextOptions {
   readonly securityContext?: SecurityContext
   /** Who is asked for certificates that the context does not bring, or that are too old. Default: THIM. */
   readonly certificateSource?: CertificateSource
+  /** For certificates; default: Node's `fetch`. */
   readonly fetch?: Fetch
+  /** Default: the system's. */
   readonly clock?: Clock
+  /** Told in words what is tried again, and why. Default: nobody. */
   readonly log?: (message: string) => void
 }
 

@@ -3,6 +3,7 @@
  * both were asked for again; nothing was sent to an attestation service.
  */
 export class AttestationError extends Error {
+  /** Stable; see above. */
   readonly code: 'ERR_TCB_MISMATCH' | 'ERR_CERTIFICATES'
 
   constructor(code: AttestationError['code'], message: string, cause?: unknown) {

@@ -15,7 +15,9 @@ import { AttestationError } from './errors.ts'
 export interface Evidence {
   /** 1184 bytes, signed by the secure processor. */
   readonly report: Uint8Array
+  /** The same, field by field. */
   readonly decoded: SnpReport
+  /** The certificates that belong to it, as THIM gives them. */
   readonly certification: ThimCertification
   /** VCEK, ASK, ARK. */
   readonly certificateChainPem: string
@@ -29,13 +31,17 @@ export interface Evidence {
 export interface AttestationContext {
   /** Opened when it is first needed, so that a program can start, and say so, where there is none. */
   device(): Promise<SnpDevice>
+  /** Of this chip, compared with each report before use. */
   readonly certificates: CertificateCache
+  /** COSE_Sign1 each, as the host handed them to the container; none where there was no security context. */
   readonly uvmEndorsements: readonly Uint8Array[]
   /** Told in words what is tried again, and why. */
   readonly log?: (message: string) => void
 }
 
+/** What the report is to carry. */
 export interface CollectOptions {
+  /** Any bytes; the report carries their SHA-256. */
   readonly runtimeData: Uint8Array
   /** 0 to 3, default 0. */
   readonly vmpl?: number

@@ -46,7 +46,7 @@ export function formatKey(key: UnwrappedKey, options: KeyFormatOptions = {}): Bu
     case 'pem':
       return Buffer.from(privateKeyOf(key, format).export({ format: 'pem', type: 'pkcs8' }))
     case 'der':
-      return Buffer.from(privateKeyOf(key, format).export({ format: 'der', type: 'pkcs8' }))
+      return privateKeyOf(key, format).export({ format: 'der', type: 'pkcs8' })
     case 'raw':
       return symmetricKeyOf(key, format, derivation)
     default: {

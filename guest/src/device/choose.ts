@@ -7,6 +7,7 @@ export const DEVICE_PATHS = ['/dev/sev-guest', TSM_PATH, '/dev/sev'] as const
 
 /** What can be seen of this machine without asking for a report. */
 export interface DeviceProbe {
+  /** Whether there is something of this name, whatever may be done with it. */
   exists(path: string): Promise<boolean>
   /** Name of configfs-tsm's provider, such as `sev_guest` or `tdx_guest`; undefined where there is none. */
   tsmProvider(): Promise<string | undefined>

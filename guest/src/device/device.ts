@@ -38,12 +38,14 @@ export interface SnpDevice {
   close(): void
 }
 
+/** Which device, and by what means. */
 export interface OpenDeviceOptions {
   /**
    * Default: chosen as `chooseDevice` says. A path that ends in `/sev` is spoken to as Azure's 5.15 driver, that of
    * configfs-tsm as such.
    */
   readonly path?: string
+  /** For the waits while it is busy. Default: the system's. */
   readonly clock?: Clock
   /** The native part; a test passes its own to give errors that no machine gives on demand. */
   readonly addon?: NativeAddon

@@ -54,14 +54,21 @@ export interface SnpDeviceErrorDetails {
   readonly cause?: unknown
 }
 
+/** The device could not be used, or refused. Its message says in words who did, and what helps. */
 export class SnpDeviceError extends Error {
+  /** Stable. */
   readonly code: SnpDeviceErrorCode
+  /** Whether the same request may pass. */
   readonly retry: RetryVerdict
+  /** Name of the errno, such as `ENOTTY`. */
   readonly errno?: string
+  /** A status of the firmware (AMD 56860, status codes). */
   readonly firmwareStatus?: number
   /** AMD's name of it, such as `INVALID_PARAM`. */
   readonly firmwareStatusName?: string
+  /** A status of the hypervisor (Linux `sev-guest.h`): 1 invalid length, 2 busy. */
   readonly vmmStatus?: number
+  /** Bytes that the host's certificates need, when the room for them was too small. */
   readonly certificatesLength?: number
 
   constructor(code: SnpDeviceErrorCode, message: string, details: SnpDeviceErrorDetails = {}) {

@@ -11,6 +11,7 @@ export interface Endpoint {
 /** An argument that cannot be used. `field` names it as the caller wrote it. */
 export class InvalidArgumentError extends Error {
   readonly code = 'ERR_INVALID_ARGUMENT'
+  /** The name as the caller wrote it: an option, a flag, a member. */
   readonly field: string
 
   constructor(field: string, message: string) {
@@ -27,8 +28,7 @@ export class InvalidArgumentError extends Error {
 export function parseEndpoint(field: string, text: string): Endpoint {
   const trimmed = text.trim()
   const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed) ? trimmed : `https://${trimmed}`)
-  if (url === null || url.hostname === '')
-    throw new InvalidArgumentError(field, `must be a host name; it is "${text}"`)
+  if (url === null || url.hostname === '') throw new InvalidArgumentError(field, `must be a host name; it is "${text}"`)
   if (url.protocol !== 'https:')
     throw new InvalidArgumentError(field, `must be reached by https, not ${url.protocol.slice(0, -1)}`)
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '' || url.pathname !== '/') {

@@ -1,7 +1,8 @@
+import { randomInt } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import { UpstreamError } from './upstream.ts'
 
-/** Waits between tries, in milliseconds: one more try than waits. */
+/** Longest waits between tries, in milliseconds: one more try than waits. */
 const WAITS_MS = [500, 1000, 2000] as const
 
 /** Who asks for more patience than this is not waited for: the caller is told, and decides. */
@@ -14,14 +15,21 @@ export interface RetryOptions {
   readonly clock: Clock
   /** Further statuses that pass. */
   readonly alsoPassing?: readonly number[]
+  /** From 0 to 1: how much of a wait's second half is waited. Default: at random. */
+  readonly jitter?: () => number
 }
+
+const RANDOM_STEPS = 1024
+const randomJitter = () => (randomInt(RANDOM_STEPS) + 0.5) / RANDOM_STEPS
 
 /**
  * Does it again while the service cannot be reached or says that it is busy: four tries, with doubled waits between them,
- * longer where the service asks for it (Retry-After).
+ * and behind what the service asks for (Retry-After). Half of each wait is left to chance: guests that were refused
+ * together do not come back together.
  * @throws what the last try threw
  */
-export async function retried<T>(work: () => Promise<T>, { clock, alsoPassing = [] }: RetryOptions): Promise<T> {
+export async function retried<T>(work: () => Promise<T>, options: RetryOptions): Promise<T> {
+  const { clock, alsoPassing = [], jitter = randomJitter } = options
   for (let attempt = 0; ; attempt += 1) {
     try {
       return await work()
@@ -30,7 +38,7 @@ export async function retried<T>(work: () => Promise<T>, { clock, alsoPassing = 
       if (wait === undefined || !(error instanceof UpstreamError) || !mayPass(error, alsoPassing)) throw error
       const { retryAfterMs = 0 } = error
       if (retryAfterMs > LONGEST_WAIT_MS) throw error
-      await clock.sleep(Math.max(wait, retryAfterMs))
+      await clock.sleep(retryAfterMs + (wait / 2) * (1 + jitter()))
     }
   }
 }

@@ -13,11 +13,15 @@ export const globalFetch: Fetch = (input, init) => globalThis.fetch(input, init)
  * Messages never hold a token: what looks like one is cut out of an upstream's text.
  */
 export class UpstreamError extends Error {
+  /** Stable; see above. */
   readonly code: 'ERR_UPSTREAM_UNREACHABLE' | 'ERR_UPSTREAM_STATUS' | 'ERR_UPSTREAM_BODY'
   /** Which service, in words. */
   readonly service: string
+  /** Of the HTTP answer, where there was one. */
   readonly status?: number
+  /** Azure's `error.code`. */
   readonly upstreamCode?: string
+  /** Azure's `error.message`, without tokens. */
   readonly upstreamMessage?: string
   /** How long the service asks to be left alone, in milliseconds (RFC 9110, 10.2.3). */
   readonly retryAfterMs?: number

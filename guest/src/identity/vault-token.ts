@@ -12,6 +12,7 @@ export class IdentityError extends Error {
 
 /** Gives access tokens, as every credential of `@azure/identity` does. */
 export interface TokenSource {
+  /** @param scope such as `https://vault.azure.net/.default` */
   getToken(scope: string, options?: { abortSignal?: AbortSignal }): Promise<{ readonly token: string } | null>
   /** Loads what the first token needs, ahead of it. */
   prepare?(): void

@@ -2,6 +2,7 @@ import { parseEndpoint } from '../http/endpoint.ts'
 import { type Fetch, globalFetch, requestJson, UpstreamError } from '../http/upstream.ts'
 import { type AttestedData, encodeSgxAttestRequest, type SgxEvidenceMember } from '../wire/index.ts'
 
+/** What is attested beside the enclave, by whom, for whom. */
 export interface AttestEnclaveOptions {
   /** Host name of the Microsoft Azure Attestation provider. */
   readonly maaEndpoint: string
@@ -11,6 +12,7 @@ export interface AttestEnclaveOptions {
   readonly initTimeData?: AttestedData
   /** Comes back in the token. */
   readonly nonce?: string
+  /** Default: Node's `fetch`. */
   readonly fetch?: Fetch
 }
 

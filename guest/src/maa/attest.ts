@@ -5,11 +5,13 @@ import { type Fetch, globalFetch, requestJson } from '../http/upstream.ts'
 import { encodeSnpAttestRequest } from '../wire/index.ts'
 import { tokenOf } from './attest-sgx.ts'
 
+/** What is attested, by whom, for whom. */
 export interface AttestOptions {
   /** Host name of the Microsoft Azure Attestation provider, such as `contoso.weu.attest.azure.net`. */
   readonly maaEndpoint: string
   /** JSON text, byte for byte as it is hashed; the token's `x-ms-runtime` will hold it. */
   readonly runtimeData: Uint8Array
+  /** Default: Node's `fetch`. */
   readonly fetch?: Fetch
   /**
    * The challenge of whoever will read the token, whose claim `nonce` holds it: a text as it is, a number (a u64) in

@@ -17,6 +17,7 @@ export type ClaimRequirement =
 /** A test of one's own; `wanted` says in words what passes. */
 export interface ClaimTest {
   (value: unknown): boolean
+  /** For the message of the refusal. */
   readonly wanted?: string
 }
 

@@ -5,8 +5,11 @@ import { type Fetch, globalFetch, requestJson } from '../http/upstream.ts'
 import { decodeBase64, derToPem } from '../wire/index.ts'
 import { AttestationTokenError } from './token-error.ts'
 
+/** For how long keys are kept. Times are milliseconds. */
 export interface SigningKeysOptions {
+  /** Default: Node's `fetch`. */
   readonly fetch?: Fetch
+  /** Default: the system's. */
   readonly clock?: Clock
   /** How long published keys are believed without asking again. Default an hour. */
   readonly lifetimeMs?: number

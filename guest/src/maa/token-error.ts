@@ -27,7 +27,9 @@ export type AttestationTokenErrorCode =
   | 'ERR_TOKEN_NONCE'
   | 'ERR_TOKEN_RUNTIME_DATA'
 
+/** The token was refused; the code says why, and `claim` of which claim. */
 export class AttestationTokenError extends Error {
+  /** Stable. */
   readonly code: AttestationTokenErrorCode
   /** Which claim, with dots between the names where it lies within another. */
   readonly claim?: string

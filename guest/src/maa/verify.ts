@@ -9,8 +9,10 @@ import { AttestationTokenError } from './token-error.ts'
 
 /** RFC 7518: what a provider's RSA key may sign with. Today it is RS256 alone. */
 const ALLOWED_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'] as const
+/** By their names in a JWS's header. */
 export type TokenAlgorithm = (typeof ALLOWED_ALGORITHMS)[number]
 
+/** Whom is believed, about what, for how long. */
 export interface VerifyAttestationTokenOptions {
   /**
    * Who must have issued it: host names or https URLs of attestation providers. Keys come from there, never from where
@@ -33,7 +35,9 @@ export interface VerifyAttestationTokenOptions {
   readonly algorithms?: readonly TokenAlgorithm[]
   /** Published keys kept between calls; default: kept by this module, or asked for anew when `fetch` or `clock` is brought. */
   readonly keys?: SigningKeys
+  /** Default: Node's `fetch`. */
   readonly fetch?: Fetch
+  /** Default: the system's. */
   readonly clock?: Clock
 }
 

@@ -3,10 +3,12 @@ import type { Clock } from '../clock.ts'
 
 /** Most severe first, as logrus names them. */
 export const LOG_LEVELS = ['panic', 'fatal', 'error', 'warning', 'info', 'debug', 'trace'] as const
+/** From the quietest to the loudest. */
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
 export type Log = (level: LogLevel, message: string) => void
 
+/** Where its lines go, by level. */
 export interface LogOptions {
   /** Less severe lines are left out. Default `debug`. */
   readonly level?: LogLevel

@@ -12,6 +12,7 @@ export interface SidecarSettings {
   readonly serverType: ServerType
   /** 0: any free port. Default 8080. */
   readonly port: number
+  /** Default `debug`. */
   readonly logLevel: LogLevel
   /** Default: standard error. */
   readonly logFile?: string
@@ -27,10 +28,15 @@ export interface SidecarSettings {
 
 /** What a command line says; each member wins over its environment variable. */
 export interface SidecarFlags {
+  /** Base64 of JSON: `identity.client_id`, `maaconfig.user_agent`, `certcache`. */
   readonly base64?: string
+  /** Decimal, 0 to 65535. */
   readonly port?: string
+  /** `panic` to `trace`. */
   readonly loglevel?: string
+  /** A path. */
   readonly logfile?: string
+  /** `http` or `grpc`. */
   readonly serverType?: string
   /** A boolean as Go's flags write it. */
   readonly allowTestingMismatchedTCB?: string | boolean

@@ -13,6 +13,7 @@ import type { SidecarOptions } from './operations.ts'
 import type { ServerType, SidecarSettings } from './settings.ts'
 import { DEFAULT_USER_AGENT, userAgentOf, withUserAgent } from './user-agent.ts'
 
+/** The settings, and what is found by itself in a container and may be brought instead. */
 export interface StartSidecarOptions extends Partial<SidecarSettings> {
   /** Default: the SNP device of this machine, opened at first use. */
   readonly device?: SnpDevice
@@ -22,14 +23,19 @@ export interface StartSidecarOptions extends Partial<SidecarSettings> {
   readonly credential?: TokenSource
   /** Default: a stock of its own. */
   readonly wrappingKeys?: WrappingKeys & { fill(): void }
+  /** Roots that a vault's signature may chain to; default: those of TLS. */
   readonly trust?: TrustStore
+  /** Default: Node's `fetch`. */
   readonly fetch?: Fetch
+  /** Default: the system's. */
   readonly clock?: Clock
   /** Gets the log's lines; default: `logFile`, else standard error. */
   readonly write?: (line: string) => void
 }
 
+/** A sidecar that serves. */
 export interface Sidecar extends AsyncDisposable {
+  /** The one it listens on. */
   readonly port: number
   /** Stops listening, and closes the device unless it was brought. */
   stop(): Promise<void>

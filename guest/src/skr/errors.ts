@@ -9,6 +9,7 @@
  * - `ERR_RELEASE_UNWRAP`: the wrapped key cannot be opened, or is not the key that the answer describes.
  */
 export class KeyReleaseError extends Error {
+  /** Stable; see above. */
   readonly code:
     | 'ERR_RELEASE_JWS'
     | 'ERR_RELEASE_ALGORITHM'

@@ -19,6 +19,7 @@ import { defaultTrustStore, type TrustStore } from './trust-store.ts'
 import { type UnwrappedKey, unwrapReleasedKey } from './unwrap.ts'
 import { createWrappingKeys, type WrappingKeys } from './wrapping-key.ts'
 
+/** Which key, from whom, attested by whom. */
 export interface ReleaseKeyOptions {
   /** Host name of the attestation provider: the authority of the key's release policy. */
   readonly maaEndpoint: string
@@ -30,11 +31,15 @@ export interface ReleaseKeyOptions {
   readonly accessToken?: string
   /** Default: the identity of this container. */
   readonly credential?: TokenSource
+  /** Where the key for this release alone comes from; default: a stock of this module. */
   readonly wrappingKeys?: WrappingKeys
+  /** How the vault is to wrap; default `CKM_RSA_AES_KEY_WRAP` (OAEP with SHA-1; the others with the hash of their name). */
   readonly enc?: ReleaseEnc
   /** Roots that the vault's signature may chain to; default: those of TLS. */
   readonly trust?: TrustStore
+  /** Default: Node's `fetch`. */
   readonly fetch?: Fetch
+  /** By which certificates are valid; default: the system's. */
   readonly clock?: Clock
 }
 
@@ -42,6 +47,7 @@ export interface ReleaseKeyOptions {
 export interface ReleasedKey extends UnwrappedKey {
   /** URL of the key with the version that was released. */
   readonly kid: string
+  /** What the vault signed: the request as it understood it, the key with attributes and release policy. */
   readonly payload: ReleasedKeyPayload
 }
 

@@ -3,10 +3,20 @@ import { systemClock } from '../clock.ts'
 import { parseEndpoint } from '../http/endpoint.ts'
 import { retried } from '../http/retry.ts'
 import { type Fetch, globalFetch, requestBytes, UpstreamError } from '../http/upstream.ts'
-import { decodeUtf8, derToPem, encodeHex, pemToDer, tcbToHex, WireError } from '../wire/index.ts'
+import {
+  decodeUtf8,
+  derToPem,
+  encodeHex,
+  pemToDer,
+  readCertificateParts,
+  tcbToHex,
+  VCEK_OIDS,
+  WireError,
+} from '../wire/index.ts'
 import { requireVcekReport } from './kds.ts'
 import type { CertificateSource } from './source.ts'
 
+/** Azure's cache, and how it is asked. */
 export interface AzCacheOptions {
   /** Default `global.acccache.azure.net`. */
   readonly endpoint?: string
@@ -16,7 +26,9 @@ export interface AzCacheOptions {
   readonly apiVersion?: string
   /** Who asks, as a label. Default `ConfidentialACI`. */
   readonly clientId?: string
+  /** Default: Node's `fetch`. */
   readonly fetch?: Fetch
+  /** Default: the system's. */
   readonly clock?: Clock
 }
 
@@ -54,13 +66,20 @@ export function azCacheSource(options: AzCacheOptions = {}): CertificateSource {
   }
 }
 
+/** Wherever it stands among them: only the chip's own certificate has AMD's extensions. */
+function isOfChip(der: Uint8Array): boolean {
+  return readCertificateParts(der).extensions.some(({ oid }) => oid === VCEK_OIDS.productName)
+}
+
 function certificatesOf(service: string, pem: Uint8Array): [Uint8Array, ...Uint8Array[]] {
   const refuse = (why: string, cause?: unknown) =>
     new UpstreamError('ERR_UPSTREAM_BODY', service, `the answer is no certificate chain: ${why}`, { cause })
   try {
-    const [vcek, ...authorities] = pemToDer(decodeUtf8(pem))
-    if (vcek === undefined || authorities.length === 0) throw refuse('it has one certificate')
-    return [vcek, ...authorities]
+    const certificates = pemToDer(decodeUtf8(pem))
+    if (certificates.length < 2) throw refuse('it has one certificate')
+    const vcek = certificates.find(isOfChip)
+    if (vcek === undefined) throw refuse('it has no VCEK')
+    return [vcek, ...certificates.filter((der) => der !== vcek)]
   } catch (cause) {
     throw cause instanceof WireError ? refuse(cause.message, cause) : cause
   }

@@ -9,7 +9,9 @@ import { thimSource } from './thim.ts'
 
 /** The `certcache` of the open-source SKR sidecar's settings, as its JSON has it. */
 export interface CertCacheConfig {
+  /** `AMD`, `AzCache` or `LocalTHIM`. */
   readonly endpoint_type?: string
+  /** Host name, with a port where it is another. */
   readonly endpoint?: string
   /** For AMD `vcek/v1/Milan` and the like; for AzCache `SevSnpVM`. */
   readonly tee_type?: string

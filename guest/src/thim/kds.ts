@@ -21,18 +21,21 @@ import {
 } from '../wire/index.ts'
 import type { CertificateSource } from './source.ts'
 
+/** AMD's key distribution service, and how it is asked. */
 export interface KdsOptions {
   /** Default `kdsintf.amd.com`. */
   readonly endpoint?: string
   /** For reports of version 2, which do not say it. Default: found out by asking. */
   readonly product?: SnpProduct
+  /** Default: Node's `fetch`. */
   readonly fetch?: Fetch
+  /** Default: the system's. */
   readonly clock?: Clock
 }
 
 const KDS_HOST = 'kdsintf.amd.com'
 
-/** How long AMD is left alone after it said that it was asked too often, where it does not say how long. */
+/** How long AMD is left alone after it said that it was asked too often and not for how long, or that it has not what was asked. */
 const REST_MS = 60_000
 
 /** What never changes needs no second request: chains by product, VCEKs by chip and TCB. */
@@ -42,22 +45,21 @@ const KEPT_CERTIFICATES = 16
  * AMD's key distribution service (57230, "KDS interface"): `GET /vcek/v1/{product}/{hwid}?blSPL=…`, and
  * `/vcek/v1/{product}/cert_chain`. It throttles whole networks: what was answered is kept, calls that come while one is
  * under way share it, Retry-After is honoured, and after a refusal for being asked too often nobody is asked until the
- * time is over.
+ * time is over. What it has not (404) is not asked for again for a minute.
  */
 export function kdsSource(options: KdsOptions = {}): CertificateSource {
   const { fetch = globalFetch, clock = systemClock } = options
   const { url, host } = parseEndpoint('kds', options.endpoint ?? KDS_HOST)
   const service = `KDS ${host}`
   const kept = new Map<string, Promise<Buffer>>()
-  let rest: { readonly until: number; readonly error: UpstreamError } | undefined
+  const refusals = createRefusals(service, clock)
 
   const ask = async (path: string) => {
-    if (rest !== undefined && clock.now() < rest.until) throw rest.error
+    refusals.check(path)
     try {
       return await retried(() => requestBytes(fetch, service, `${url}${path}`), { clock })
     } catch (error) {
-      if (error instanceof UpstreamError && error.status === 429)
-        rest = { until: clock.now() + (error.retryAfterMs ?? REST_MS), error }
+      refusals.note(path, error)
       throw error
     }
   }
@@ -66,9 +68,7 @@ export function kdsSource(options: KdsOptions = {}): CertificateSource {
     const known = kept.get(path)
     if (known !== undefined) return known
     const answer = ask(path)
-    kept.set(path, answer)
-    const [oldest] = kept.keys()
-    if (kept.size > KEPT_CERTIFICATES && oldest !== undefined) kept.delete(oldest)
+    keep(kept, path, answer)
     answer.catch(() => kept.delete(path))
     return answer
   }
@@ -94,6 +94,38 @@ export function kdsSource(options: KdsOptions = {}): CertificateSource {
   }
 }
 
+/** Remembers who was refused what, so that nobody asks again at once. */
+function createRefusals(service: string, clock: Clock) {
+  const missing = new Map<string, number>()
+  let throttledUntil = Number.NEGATIVE_INFINITY
+  const refuse = (status: number, words: string, until: number) => {
+    const retryAfterMs = until - clock.now()
+    if (retryAfterMs <= 0) return
+    const message = `${status} ${words}, and is not asked again for ${Math.ceil(retryAfterMs / 1000)} s`
+    throw new UpstreamError('ERR_UPSTREAM_STATUS', service, message, { status, retryAfterMs })
+  }
+  return {
+    /** @throws UpstreamError as the service did */
+    check(path: string) {
+      refuse(429, 'it was asked too often', throttledUntil)
+      refuse(404, 'it has no such certificate', missing.get(path) ?? Number.NEGATIVE_INFINITY)
+    },
+    note(path: string, error: unknown) {
+      if (!(error instanceof UpstreamError)) return
+      if (error.status === 429) throttledUntil = clock.now() + (error.retryAfterMs ?? REST_MS)
+      if (error.status === 404) keep(missing, path, clock.now() + REST_MS)
+    },
+  }
+}
+
+/** The last ones only. */
+function keep<T>(kept: Map<string, T>, path: string, value: T): void {
+  kept.delete(path)
+  kept.set(path, value)
+  const [oldest] = kept.keys()
+  if (kept.size > KEPT_CERTIFICATES && oldest !== undefined) kept.delete(oldest)
+}
+
 /** Chips whose hardware id is hidden, and reports that are signed with another key, have no VCEK to ask for. */
 export function requireVcekReport(service: string, report: SnpReport | undefined): SnpReport {
   const refuse = (why: string) => new AttestationError('ERR_CERTIFICATES', `${service} cannot be asked: ${why}`)
@@ -103,10 +135,11 @@ export function requireVcekReport(service: string, report: SnpReport | undefined
   return report
 }
 
-/** Reports of version 2 do not name the product; a Turin's hardware id has 8 bytes. */
+/** Reports of version 2 do not name the product; a Turin's hardware id has 8 bytes. None for a processor nobody knows here. */
 function productsOf(report: SnpReport, told: SnpProduct | undefined): readonly SnpProduct[] {
   const product = productOfReport(report) ?? told
   if (product !== undefined) return [product]
+  if (report.cpuidFamily !== undefined) return []
   return isZero(report.chipId.subarray(8)) ? ['Turin'] : ['Milan', 'Genoa']
 }
 

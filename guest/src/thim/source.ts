@@ -32,7 +32,9 @@ export function firstOf(sources: readonly CertificateSource[]): CertificateSourc
         }
       }
       const [first, ...others] = failures
-      if (first !== undefined) first.message = [first, ...others].map(({ message }) => message).join('; ')
+      const said = others.map(({ message }) => `; ${message}`).join('')
+      // A source may throw the same error each time.
+      if (first !== undefined && !first.message.endsWith(said)) first.message += said
       throw first
     },
   }

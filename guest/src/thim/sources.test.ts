@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { UpstreamError } from '../http/upstream.ts'
 import { CHIP_ID, certificationOf, deviceWith, reportOf, TCB } from '../testing/chip.ts'
 import { stillClock } from '../testing/clock.ts'
 import {
@@ -94,7 +95,7 @@ describe("AMD's key distribution service", () => {
       count === 1 ? new Response(null, { status: 429, headers: { 'Retry-After': '7' } }) : undefined,
     )
     await kdsSource({ fetch, clock }).fetch(milan)
-    expect(clock.waits).toEqual([7000])
+    expect(clock.waits).toEqual([expect.closeTo(7375, -Math.log10(250))])
     expect(asked).toHaveLength(3)
   })
 
@@ -109,8 +110,75 @@ describe("AMD's key distribution service", () => {
     for (let tries = 0; tries < 3; tries += 1) await expect(source.fetch(milan)).rejects.toMatchObject({ status: 429 })
     expect(asked).toHaveLength(1)
     throttled.yes = false
+    at.ms = 599_999
+    await expect(source.fetch(milan)).rejects.toMatchObject({ status: 429, retryAfterMs: 1 })
     at.ms = 600_000
     await expect(source.fetch(milan)).resolves.toBeDefined()
+  })
+
+  it('is not asked again within a minute for what it has not, and for other TCBs at once', async () => {
+    const at = { ms: 0 }
+    const clock = { now: () => at.ms, sleep: async () => undefined }
+    const has = { it: false }
+    const { asked, fetch } = service((path) =>
+      has.it || path.endsWith('chain') ? undefined : new Response(null, { status: 404 }),
+    )
+    const source = kdsSource({ fetch, clock })
+    for (let tries = 0; tries < 3; tries += 1) await expect(source.fetch(milan)).rejects.toMatchObject({ status: 404 })
+    expect(asked).toEqual([MILAN_PATH])
+    has.it = true
+    await expect(source.fetch({ ...milan, reportedTcb: tcbFromHex('DC18000000000004') })).resolves.toBeDefined()
+    at.ms = 60_000
+    await expect(source.fetch(milan)).resolves.toBeDefined()
+  })
+
+  it('is not asked for a processor that this version does not know', async () => {
+    const { asked, fetch } = service()
+    const venice = { ...milan, cpuidFamily: 0x1a, cpuidModel: 0x50 }
+    await expect(kdsSource({ fetch }).fetch(venice)).rejects.toThrow('the product of this chip is not known')
+    expect(asked).toEqual([])
+  })
+
+  it('that throttles a fleet is asked by few of it at a time, and in the end has served everybody', async () => {
+    const fleet = 40
+    const clock = { time: 0, waiting: [] as { at: number; go: () => void }[] }
+    const virtual = {
+      now: () => clock.time,
+      sleep: (ms: number) => new Promise<void>((go) => void clock.waiting.push({ at: clock.time + ms, go })),
+    }
+    // Ten requests each second, and a second's patience is asked of all others.
+    const perSecond = new Map<number, number>()
+    const { asked, fetch } = service(() => {
+      const second = Math.floor(clock.time / 1000)
+      const count = (perSecond.get(second) ?? 0) + 1
+      perSecond.set(second, count)
+      return count > 10 ? new Response(null, { status: 429, headers: { 'Retry-After': '1' } }) : undefined
+    })
+    const guest = async () => {
+      const source = kdsSource({ fetch, clock: virtual })
+      for (;;) {
+        try {
+          return await source.fetch(milan)
+        } catch (error) {
+          await virtual.sleep((error as UpstreamError).retryAfterMs ?? 1000)
+        }
+      }
+    }
+    let served = 0
+    const count = () => {
+      served += 1
+    }
+    for (let index = 0; index < fleet; index += 1) void guest().then(count)
+    while (served < fleet) {
+      await new Promise(setImmediate)
+      clock.waiting.sort((a, b) => a.at - b.at)
+      const next = clock.waiting.shift()
+      if (next !== undefined) clock.time = Math.max(clock.time, next.at)
+      next?.go()
+    }
+    // Each needs two; 80 requests at ten a second are eight seconds at best.
+    expect(asked.length).toBeLessThan(8 * fleet)
+    expect(clock.time).toBeLessThan(20_000)
   })
 
   it.each<[string, SnpReport | undefined, string]>([
@@ -143,6 +211,19 @@ describe("Azure's certificate cache", () => {
       `/SevSnpVM/certificates/${CHIP}/318000000000004?api-version=2020-10-15-preview&clientId=ConfidentialACI`,
     ])
     expect(found).toMatchObject({ vcekCert: certification.vcekCert, tcbm: '0318000000000004' })
+  })
+
+  it('has the VCEK wherever it stands in the answer', async () => {
+    const { fetch } = service(() => new Response(certification.certificateChain + certification.vcekCert))
+    await expect(azCacheSource({ fetch }).fetch(milan)).resolves.toEqual({ ...certification, cacheControl: '' })
+  })
+
+  it('that has the certificates of authorities alone is refused', async () => {
+    const { fetch } = service(() => new Response(certification.certificateChain.repeat(2)))
+    await expect(azCacheSource({ fetch }).fetch(milan)).rejects.toMatchObject({
+      code: 'ERR_UPSTREAM_BODY',
+      message: expect.stringContaining('no VCEK'),
+    })
   })
 
   it('that has one certificate only is refused', async () => {
@@ -234,6 +315,16 @@ describe('several sources', () => {
 
   it('are asked one after the other, until one answers', async () => {
     await expect(firstOf([failing('a'), good, failing('b')]).fetch()).resolves.toBe(certification)
+  })
+
+  it('that fail again and again say no more each time', async () => {
+    const same = new Error('a')
+    const both = firstOf([{ name: 'a', fetch: () => Promise.reject(same) }, failing('b')])
+    const messages: string[] = []
+    for (let tries = 0; tries < 3; tries += 1) {
+      await both.fetch(milan).catch(({ message }: Error) => messages.push(message))
+    }
+    expect(messages.map((message) => message.match(/; b/g)?.length)).toEqual([1, 1, 1])
   })
 
   it('that all fail say so', async () => {

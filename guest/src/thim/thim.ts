@@ -13,11 +13,15 @@ const THIM_HOST = 'http://169.254.169.254'
 /** Names another address: virtual nodes have their own. A host with a port, or a URL. */
 export const THIM_ENDPOINT_VARIABLE = 'THIM_ENDPOINT'
 
+/** The host's THIM, and how it is asked. */
 export interface ThimOptions {
   /** Default: that of the variable THIM_ENDPOINT, else the instance metadata service. */
   readonly endpoint?: string
+  /** Default: that of this process. */
   readonly env?: Readonly<Record<string, string | undefined>>
+  /** Default: Node's `fetch`. */
   readonly fetch?: Fetch
+  /** Default: the system's. */
   readonly clock?: Clock
 }
 

@@ -26,12 +26,14 @@ export interface SecurityContext {
   readonly transparentReferenceInfoBase64?: string
   /** Newer hosts: base64 of COSE with reference values of the TCB, and of the platform. */
   readonly tcbReferenceInfoBase64?: string
+  /** The same of the platform. */
   readonly platformReferenceInfoBase64?: string
 }
 
 /** The value of the security context is there and is not what it must be. `file` names the file or variable. */
 export class SecurityContextError extends Error {
   readonly code = 'ERR_SECURITY_CONTEXT'
+  /** The file or variable. */
   readonly file: string
 
   constructor(file: string, message: string, cause?: unknown) {

@@ -5,6 +5,7 @@ import { headerOf, refuse } from './node.ts'
 
 /** The request as handlers behind it see it. */
 export interface AttestedRequest extends IncomingMessage {
+  /** What the verified token said. */
   attestation?: AttestationClaims
 }
 

@@ -22,10 +22,12 @@ export interface GateOptions<Request> extends Omit<VerifyAttestationTokenOptions
   readonly onRefused?: (error: AttestationTokenError | UpstreamError, request: Request) => void
 }
 
+/** Who is let in, or how the refusal is answered. */
 export type Admission =
   | { readonly claims: AttestationClaims }
   | { readonly status: 401 | 403 | 503; readonly headers: Readonly<Record<string, string>>; readonly body: string }
 
+/** Takes the token from a header of the request; resolves, whatever the token. */
 export type Gate<Request> = (header: (name: string) => string | undefined, request: Request) => Promise<Admission>
 
 /** Refusals after which a better token of the same caller may pass: it is to attest itself again. */

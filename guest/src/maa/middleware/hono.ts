@@ -4,6 +4,7 @@ import { createGate, type GateOptions } from './gate.ts'
 
 /** What handlers behind it find with `c.get('attestation')`. */
 export interface AttestedVariables {
+  /** Verified; what the token said. */
   readonly Variables: { attestation: AttestationClaims }
 }
 

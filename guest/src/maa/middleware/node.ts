@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AttestationClaims } from '../claims.ts'
 import { type Admission, createGate, type GateOptions } from './gate.ts'
 
+/** Gets attested requests alone, with what their token said. */
 export type AttestedListener = (
   request: IncomingMessage,
   response: ServerResponse,
@@ -42,6 +43,7 @@ export function headerOf({ rawHeaders }: IncomingMessage, name: string): string 
   return values.length === 1 ? values[0] : undefined
 }
 
+/** Answers who is not admitted. */
 export function refuse(response: ServerResponse, refusal: Exclude<Admission, { claims: unknown }>): void {
   response.writeHead(refusal.status, refusal.headers).end(refusal.body)
 }
