@@ -6,6 +6,7 @@ export const LOG_LEVELS = ['panic', 'fatal', 'error', 'warning', 'info', 'debug'
 /** From the quietest to the loudest. */
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
+/** Takes what happened, and how severe it is; never a key or a token. */
 export type Log = (level: LogLevel, message: string) => void
 
 /** Where its lines go, by level. */
