@@ -95,6 +95,7 @@ type Tried =
 
 async function tryDevice(native: NativeParts, mechanism: DeviceMechanism): Promise<Tried> {
   const notices: string[] = []
+  let unreachable: RunnerError | undefined
   const refused = (refusal: Refusal): Tried => ({
     works: false,
     notices: [deviceNotice(mechanism, refusal.message)],
@@ -113,10 +114,17 @@ async function tryDevice(native: NativeParts, mechanism: DeviceMechanism): Promi
   try {
     const process = await startConfined(
       { command: [native.launcher, 'try-device', '/dev/sev-guest'], env: {}, guest: SILENT_GUEST, output: () => {} },
-      { native, mechanism, driver: createSevGuestDriver({ guest: SILENT_GUEST }), onMetadata },
+      {
+        native,
+        mechanism,
+        driver: createSevGuestDriver({ guest: SILENT_GUEST }),
+        onMetadata,
+        onUnreachable: (error) => (unreachable = error),
+      },
     )
     const { code } = await process.exit
     if (code === 0) return { works: true, notices }
+    if (unreachable !== undefined) return refused({ code: unreachable.code, message: unreachable.message.slice(0, -1) })
     return refused({ code: 'ERR_CONFINEMENT', message: `a program's request to it ended with errno ${code}` })
   } catch (error) {
     return refused(refusalFrom(error))

@@ -18,7 +18,10 @@ describe('a caller whose memory the system keeps from the emulator', () => {
       code: 'ERR_PTRACE_SCOPE',
       message: expect.stringMatching(/descendants only \(kernel.yama.ptrace_scope is 1\)/),
     })
-    expect(because(1000, { [YAMA]: '3\n' }).message).toMatch(/ptrace_scope is 3/)
+    expect(because(1000, { [YAMA]: '2\n' }).message).toMatch(/lets root alone read .*ptrace_scope is 2/)
+    // Not even root, and it cannot be taken back while the machine runs.
+    expect(because(1000, { [YAMA]: '3\n' }).message).toMatch(/lets nobody read .*ptrace_scope is 3/)
+    expect(because(0, { [YAMA]: '3\n' }).code).toBe('ERR_PTRACE_SCOPE')
   })
 
   it('keeps it from its own user, where nothing else explains it', () => {

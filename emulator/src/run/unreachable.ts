@@ -30,7 +30,7 @@ export function unreachableCaller(
     const words =
       scope === '1'
         ? 'Yama lets the emulator read its descendants only (kernel.yama.ptrace_scope is 1). Have skerry run start the runtime'
-        : `Yama lets nobody but root read other processes (kernel.yama.ptrace_scope is ${scope})`
+        : `Yama lets ${scope === '2' ? 'root alone' : 'nobody'} read other processes (kernel.yama.ptrace_scope is ${scope})`
     return new RunnerError('ERR_PTRACE_SCOPE', `${who}: ${words}.`)
   }
   const words = 'it keeps its memory from its own user (a file without read permission, or PR_SET_DUMPABLE)'
