@@ -98,7 +98,8 @@ function validUntil({ vcekCert, certificateChain }: ThimCertification): number {
 /**
  * Why these certificates do not belong to this report, in words; undefined when they do. Looks at `tcbm` and at what the
  * VCEK or VLEK itself says (AMD 57230, certificate extensions): which of the two it is, the TCB and the chip.
- * @throws AttestationError `ERR_CERTIFICATES` when the certificate cannot be read, or the report is not signed
+ * @throws UnreadableCertificateError
+ * @throws AttestationError `ERR_CERTIFICATES` when no certificate could belong to it, as when the report is not signed
  */
 export function mismatch(report: SnpReport, certification: ThimCertification): string | undefined {
   const reported = tcbToHex(report.reportedTcb)
@@ -133,6 +134,13 @@ export function mismatch(report: SnpReport, certification: ThimCertification): s
   return undefined
 }
 
+/** Others may be asked for: those at hand say nothing of chip and TCB. */
+export class UnreadableCertificateError extends AttestationError {
+  constructor(cause: Error) {
+    super('ERR_CERTIFICATES', `the VCEK certificate cannot be read: ${cause.message}`, cause)
+  }
+}
+
 /** Each is looked at with every report until the next one comes. */
 const extensionsRead = new WeakMap<ThimCertification, VcekExtensions>()
 
@@ -146,10 +154,6 @@ function readVcek(certification: ThimCertification): VcekExtensions {
     extensionsRead.set(certification, extensions)
     return extensions
   } catch (cause) {
-    throw new AttestationError(
-      'ERR_CERTIFICATES',
-      `the VCEK certificate cannot be read: ${(cause as Error).message}`,
-      cause,
-    )
+    throw new UnreadableCertificateError(cause as Error)
   }
 }

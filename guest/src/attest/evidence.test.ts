@@ -52,6 +52,24 @@ describe('evidence', () => {
     expect(device.asked).toHaveLength(2)
   })
 
+  it('asks for certificates in the place of those that cannot be read, and is given up when they stay so', async () => {
+    const garbled = {
+      ...certificationOf(TCB),
+      vcekCert: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n',
+    }
+    const good = certificationOf(TCB)
+    const { cache, asked } = certificates(garbled, good)
+    const evidence = await collectEvidence(contextOf(deviceWith(TCB), cache), { runtimeData })
+    expect(evidence.certification).toEqual(good)
+    expect(asked()).toBe(1)
+    const always = certificates(garbled, garbled)
+    await expect(collectEvidence(contextOf(deviceWith(TCB), always.cache), { runtimeData })).rejects.toMatchObject({
+      code: 'ERR_CERTIFICATES',
+      message: expect.stringContaining('cannot be read'),
+    })
+    expect(always.asked()).toBe(2)
+  })
+
   it('asks for a new report when fresh certificates are newer than the first one', async () => {
     const device = deviceWith(TCB, NEWER_TCB)
     const { cache } = certificates(certificationOf(NEWER_TCB), certificationOf(NEWER_TCB))

@@ -8,7 +8,7 @@ import {
   type ThimCertification,
   tcbToHex,
 } from '../wire/index.ts'
-import { type CertificateCache, mismatch } from './certificates.ts'
+import { type CertificateCache, mismatch, UnreadableCertificateError } from './certificates.ts'
 import { AttestationError } from './errors.ts'
 
 /** What a verifier is shown. */
@@ -49,8 +49,9 @@ export interface CollectOptions {
 
 /**
  * A report over SHA-256(runtimeData), 32 zero bytes behind it, with certificates that belong to it. The host may update
- * its firmware while a guest runs: when report and certificates disagree, the certificates are asked for again once,
- * then the report (and the certificates once more), then it is given up before anybody is sent anything.
+ * its firmware while a guest runs: when report and certificates disagree, or these cannot be read, the certificates are
+ * asked for again once, then the report (and the certificates once more), then it is given up before anybody is sent
+ * anything.
  * @throws SnpDeviceError, UpstreamError (no certificates)
  * @throws AttestationError `ERR_TCB_MISMATCH`, `ERR_CERTIFICATES`
  */
@@ -64,23 +65,24 @@ export async function collectEvidence(context: AttestationContext, options: Coll
   let report = await ask()
   let decoded = decodeReport(report)
   let certification = await context.certificates.current(decoded)
-  let reason = mismatch(decoded, certification)
-  if (reason !== undefined) {
-    context.log?.(`${reason}: asking for certificates again`)
+  let refusal = refusalOf(decoded, certification)
+  if (refusal !== undefined) {
+    context.log?.(`${refusal.message}: asking for certificates again`)
     certification = await context.certificates.refresh(decoded)
-    reason = mismatch(decoded, certification)
+    refusal = refusalOf(decoded, certification)
   }
-  if (reason !== undefined) {
-    context.log?.(`${reason}: asking for a new report`)
+  if (refusal !== undefined) {
+    context.log?.(`${refusal.message}: asking for a new report`)
     report = await ask()
     decoded = decodeReport(report)
     certification = await context.certificates.refresh(decoded)
-    reason = mismatch(decoded, certification)
+    refusal = refusalOf(decoded, certification)
   }
-  if (reason !== undefined) {
+  if (refusal instanceof UnreadableCertificateError) throw refusal
+  if (refusal !== undefined) {
     throw new AttestationError(
       'ERR_TCB_MISMATCH',
-      `report and certificates do not belong together: ${reason}; certificates were refreshed and a new report was asked for, and they still differ`,
+      `report and certificates do not belong together: ${refusal.message}; certificates were refreshed and a new report was asked for, and they still differ`,
     )
   }
   context.log?.(
@@ -93,5 +95,15 @@ export async function collectEvidence(context: AttestationContext, options: Coll
     certificateChainPem: certificateChainPem(certification),
     uvmEndorsements: context.uvmEndorsements,
     runtimeData,
+  }
+}
+
+function refusalOf(report: SnpReport, certification: ThimCertification): Error | undefined {
+  try {
+    const reason = mismatch(report, certification)
+    return reason === undefined ? undefined : new Error(reason)
+  } catch (error) {
+    if (error instanceof UnreadableCertificateError) return error
+    throw error
   }
 }
