@@ -58,6 +58,8 @@ const azure = skerryHandlers({
 })
 
 let context: AttestationContext
+/** Of which key, and how it is wrapped, is the question in most of these tests: one key is enough to wrap for. */
+let one: WrappingKeys
 let options: Omit<ReleaseKeyOptions, 'akvEndpoint' | 'kid'>
 /** Tokens that were shown to a vault. */
 const shown: string[] = []
@@ -86,12 +88,14 @@ beforeAll(async () => {
     },
   }
   context = await createAttestationContext(await azure.guest())
+  const wrappingKey = await createWrappingKeys({ size: 0 }).take()
+  one = { take: async () => wrappingKey }
   options = { maaEndpoint: MAA, credential, fetch, trust: trustStoreOf([emulated.authority.rootPem]) }
 })
 afterAll(() => azure.close())
 
 const release = (akvEndpoint: string, kid: string, more: Partial<ReleaseKeyOptions> = {}) =>
-  releaseKey(context, { ...options, akvEndpoint, kid, ...more })
+  releaseKey(context, { ...options, akvEndpoint, kid, wrappingKeys: one, ...more })
 
 describe('a released key', () => {
   const pairs = [

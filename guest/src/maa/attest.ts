@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type AttestationContext, collectEvidence, type Evidence } from '../attest/evidence.ts'
 import { parseEndpoint } from '../http/endpoint.ts'
 import { type Fetch, globalFetch, requestJson } from '../http/upstream.ts'
-import { encodeSnpAttestRequest } from '../wire/index.ts'
+import { type AttestedData, encodeSnpAttestRequest } from '../wire/index.ts'
 import { tokenOf } from './attest-sgx.ts'
 
 /** What is attested, by whom, for whom. */
@@ -11,6 +11,11 @@ export interface AttestOptions {
   readonly maaEndpoint: string
   /** JSON text, byte for byte as it is hashed; the token's `x-ms-runtime` will hold it. */
   readonly runtimeData: Uint8Array
+  /**
+   * The bytes whose SHA-256 is the guest's host data: the service then vouches for them too. On confidential containers
+   * that is the CCE policy, `Binary`, for it is no JSON; JSON becomes the claim `x-ms-inittime`.
+   */
+  readonly initTimeData?: AttestedData
   /** Default: Node's `fetch`. */
   readonly fetch?: Fetch
   /**
@@ -33,13 +38,14 @@ export async function attest(context: AttestationContext, options: AttestOptions
 
 /** Source: Azure REST API specification, attestation data plane 2020-10-01, "Attest Sev Snp Vm". */
 async function requestToken(url: string, host: string, evidence: Evidence, options: AttestOptions): Promise<string> {
-  const { fetch = globalFetch, nonce = randomBytes(8).readBigUInt64BE() } = options
+  const { fetch = globalFetch, nonce = randomBytes(8).readBigUInt64BE(), initTimeData } = options
   const service = `MAA ${host}`
   const body = encodeSnpAttestRequest({
     report: evidence.report,
     certificateChainPem: evidence.certificateChainPem,
     uvmEndorsements: evidence.uvmEndorsements,
     runtimeData: { data: evidence.runtimeData, dataType: 'JSON' },
+    ...(initTimeData && { initTimeData }),
     nonce,
   })
   const answer = await requestJson(fetch, service, `${url}/attest/SevSnpVM?api-version=2020-10-01`, {

@@ -62,6 +62,11 @@ export interface AttestationClaims {
   readonly 'x-ms-sevsnpvm-microcode-svn'?: number
   /** Of the guest, as its id block says; that of the endorsement is in `x-ms-sevsnpvm-uvm-endorsement`. */
   readonly 'x-ms-sevsnpvm-guestsvn'?: number
+  /**
+   * What Microsoft endorsed about the utility VM: an object with `x-ms-sevsnpvm-launchmeasurement` (48 bytes) and
+   * `x-ms-sevsnpvm-guestsvn` (decimal text).
+   */
+  readonly 'x-ms-sevsnpvm-uvm-endorsement'?: unknown
   /** Privilege level that asked, 0 to 3. */
   readonly 'x-ms-sevsnpvm-vmpl'?: number
   /** A debugger can read the enclave. */
