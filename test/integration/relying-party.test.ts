@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { Agent, createServer, type IncomingHttpHeaders, type RequestListener, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
@@ -13,8 +14,10 @@ import {
 import { requireAttestation as forExpress } from '@skerry/guest/middleware/express'
 import { type AttestedVariables, requireAttestation as forHono } from '@skerry/guest/middleware/hono'
 import { requireAttestation as forNode } from '@skerry/guest/middleware/node'
+import type { AttestedData } from '@skerry/guest/wire'
 import express from 'express'
 import { Hono } from 'hono'
+import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TEST_CACHE_DIRECTORY } from '../../emulator/src/core/test-context.ts'
 import { rollSigningKey } from '../../emulator/src/maa/key-ring.ts'
@@ -214,6 +217,30 @@ describe('time passes: a service', () => {
     expect(asked).toHaveLength(1)
     await azure.advance(30_000)
     expect((await ask(url, { token })).status).toBe(200)
+  })
+})
+
+describe('a guest that shows what it was launched with', () => {
+  const launched = async (policy: string, initTimeData: AttestedData) => {
+    const guest = await azure.guest({ ccePolicy: Buffer.from(policy).toString('base64') })
+    const context = await createAttestationContext(guest)
+    const options = { maaEndpoint: MAA, runtimeData: Buffer.from('{}'), fetch: toAzure }
+    return decodeJwt(await attest(context, { ...options, initTimeData }))
+  }
+  const policy = '{"program":"p"}\n'
+
+  it('has it attested as the claim x-ms-inittime where it is JSON, and bound alone where it is a policy in Rego', async () => {
+    const claims = await launched(policy, { data: Buffer.from(policy), dataType: 'JSON' })
+    expect(claims['x-ms-inittime']).toEqual({ program: 'p' })
+    const rego = 'package policy\n'
+    const bound = await launched(rego, { data: Buffer.from(rego), dataType: 'Binary' })
+    expect(bound).not.toHaveProperty('x-ms-inittime')
+    expect(bound['x-ms-sevsnpvm-hostdata']).toBe(createHash('sha256').update(rego).digest('hex'))
+  })
+
+  it('is not attested with anything else', async () => {
+    const other = { data: Buffer.from('{"program":"q"}\n'), dataType: 'JSON' } as const
+    await expect(launched(policy, other)).rejects.toMatchObject({ code: 'ERR_UPSTREAM_STATUS', status: 400 })
   })
 })
 

@@ -25,7 +25,7 @@ export function createAttestationWorld(options: { debug?: boolean; faults?: Faul
   world.use(createMaaService(world.ctx, { psp }))
   const guest = psp.launch({ hostData: HOST_DATA, debug: options.debug ?? false })
 
-  const evidence = async (): Promise<Required<Omit<SnpAttestRequest, 'nonce'>>> => {
+  const evidence = async (): Promise<Required<Omit<SnpAttestRequest, 'nonce' | 'initTimeData'>>> => {
     const reportData = new Uint8Array(64)
     reportData.set(createHash('sha256').update(RUNTIME_DATA).digest())
     const response = await guest.reportRequest(encodeReportRequest({ reportData, vmpl: 0 }))

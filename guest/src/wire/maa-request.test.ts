@@ -25,8 +25,9 @@ const pointerOf = (json: string) => {
 
 describe('an attest request', () => {
   it('keeps what was put in, to the last digit of a u64 nonce', () => {
-    const decoded = decodeSnpAttestRequest(encodeSnpAttestRequest({ ...REQUEST, nonce: 18446744073709551615n }))
-    expect(decoded).toEqual({ ...REQUEST, nonce: '18446744073709551615' })
+    const request = { ...REQUEST, initTimeData: { data: encodeUtf8('package policy\n'), dataType: 'Binary' } } as const
+    const decoded = decodeSnpAttestRequest(encodeSnpAttestRequest({ ...request, nonce: 18446744073709551615n }))
+    expect(decoded).toEqual({ ...request, nonce: '18446744073709551615' })
   })
 
   it('writes the nonce as a JSON number and base64url without padding', () => {

@@ -24,7 +24,10 @@ export interface SnpAttestRequest {
   readonly certificateChainPem: string
   /** COSE_Sign1 each. */
   readonly uvmEndorsements?: readonly Uint8Array[]
+  /** Its SHA-256 is the first half of the report data; the second half is zero. */
   readonly runtimeData?: AttestedData
+  /** Its SHA-256 is the host data. As JSON it becomes the claim `x-ms-inittime`. */
+  readonly initTimeData?: AttestedData
   /** A u64, or a text. */
   readonly nonce?: bigint | string
 }
@@ -46,7 +49,7 @@ export interface DecodedSnpAttestRequest {
  * and one that is a text a JSON string, as the specification has it.
  */
 export function encodeSnpAttestRequest(request: SnpAttestRequest): string {
-  const { report, certificateChainPem, uvmEndorsements = [], runtimeData, nonce } = request
+  const { report, certificateChainPem, uvmEndorsements = [], runtimeData, initTimeData, nonce } = request
   if (typeof nonce === 'bigint' && (nonce < 0n || nonce >= 1n << 64n))
     throw new WireError(MAA_REQUEST, 'the nonce is a u64', '/nonce')
   const evidence = {
@@ -59,6 +62,7 @@ export function encodeSnpAttestRequest(request: SnpAttestRequest): string {
   const body = JSON.stringify({
     report: encodeText(JSON.stringify(evidence)),
     ...(runtimeData !== undefined && { runtimeData: encodeAttestedData(runtimeData) }),
+    ...(initTimeData !== undefined && { initTimeData: encodeAttestedData(initTimeData) }),
   })
   if (nonce === undefined) return body
   return `${body.slice(0, -1)},"nonce":${typeof nonce === 'string' ? JSON.stringify(nonce) : nonce}}`
