@@ -48,6 +48,7 @@ export interface ConnectionOptions {
 
 export interface RemoteGuest extends Omit<LaunchAnswer, 'id'> {
   readonly guest: VirtualGuest
+  /** Resolves as well when the instance is gone by now. */
   release(): Promise<void>
 }
 
@@ -122,7 +123,14 @@ export function connectInstance(info: Pick<InstanceInfo, 'url' | 'controlToken'>
           keyRequest: (message) => call('POST', `${path}/key`, message),
           certificateTable: () => call('GET', `${path}/certificates`),
         },
-        release: async () => void (await call('DELETE', path)),
+        async release() {
+          try {
+            await call('DELETE', path)
+          } catch (error) {
+            // With the instance its guests are gone, and what a program ended with is still what it ended with.
+            if (!(error instanceof ControlError) || error.answer !== undefined) throw error
+          }
+        },
       }
     },
     openConnection: (port, { managedIdentityId, product } = {}) =>

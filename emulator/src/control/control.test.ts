@@ -237,6 +237,20 @@ describe('the control routes, as another process uses them', () => {
     await expect(nobody.journal()).rejects.toThrow(/does not answer/)
   })
 
+  it('let a guest be released that is gone with its instance', async () => {
+    const brief = await createEmulator({ cacheDir: TEST_CACHE_DIRECTORY })
+    const { url: address } = await brief.listen()
+    using other = connectInstance({ url: address, controlToken: brief.credential.controlToken })
+    const { guest, release } = await other.launchGuest({})
+    await brief.close()
+    await expect(guest.certificateTable()).rejects.toThrow(/does not answer/)
+    await release()
+  })
+
+  it('name the hosts that the instance stands for', async () => {
+    expect(await client.hostNames()).toContain('login.microsoftonline.com')
+  })
+
   it('refuse another instance’s token', async () => {
     using stranger = connectInstance({ url, controlToken: 'x' })
     await expect(stranger.journal()).rejects.toThrow(/401/)
