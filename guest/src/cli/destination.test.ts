@@ -41,6 +41,10 @@ describe('a secret file', () => {
     expect(existsSync(at('elsewhere'))).toBe(false)
   })
 
+  it.each(['', 'folder/'])('has a name of its own, and not "%s"', (path) => {
+    expect(() => secretFile('--to-file', path)).toThrow('--to-file must name a file')
+  })
+
   it('needs a folder', () => {
     expect(() => secretFile('--to-file', at('no/key'))).toThrow(
       expect.objectContaining({ field: '--to-file', message: expect.stringContaining('no such file or directory') }),

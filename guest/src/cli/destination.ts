@@ -38,6 +38,7 @@ export function secretFile(flag: string, path: string): Destination {
 
 /** @throws InvalidArgumentError */
 export function requireFolder(flag: string, path: string): void {
+  if (path === '' || path.endsWith('/')) throw new InvalidArgumentError(flag, `must name a file, not "${path}"`)
   const folder = dirname(path)
   try {
     accessSync(folder, constants.W_OK | constants.X_OK)

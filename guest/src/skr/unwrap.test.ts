@@ -1,5 +1,5 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { wrap } from '../testing/vault.ts'
 import type { ReleaseEnc } from '../wire/index.ts'
 import { unwrapReleasedKey } from './unwrap.ts'
@@ -134,6 +134,15 @@ describe('unwrapping', () => {
     ],
   ])('refuses %s', (_what, work) => {
     expect(refusal(work)).toMatchObject({ name: 'KeyReleaseError', code: 'ERR_RELEASE_UNWRAP' })
+  })
+
+  it('leaves nothing in the clear behind: neither the key nor the one around it', () => {
+    const fill = vi.spyOn(Buffer.prototype, 'fill')
+    unwrapReleasedKey(wrapped(randomBytes(48), {}), 'CKM_RSA_AES_KEY_WRAP', wrappingKey)
+    const wiped = fill.mock.contexts.filter((_, call) => fill.mock.calls[call]?.[0] === 0) as Buffer[]
+    fill.mockRestore()
+    expect(wiped.map(({ length }) => length).sort()).toEqual([32, 48])
+    for (const buffer of wiped) expect(buffer.every((byte) => byte === 0)).toBe(true)
   })
 
   it('refuses a wrapped key of which one bit was changed, and says nothing of what was inside', () => {

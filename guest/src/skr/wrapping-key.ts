@@ -5,6 +5,7 @@ import { type Clock, systemClock } from '../clock.ts'
 
 /** An RSA key that a vault wraps one released key for. */
 export interface WrappingKey {
+  /** RSA-2048; used once. */
   readonly privateKey: KeyObject
   /** RFC 7638 thumbprint, SHA-256, base64url. */
   readonly kid: string
@@ -12,6 +13,7 @@ export interface WrappingKey {
   readonly runtimeData: Uint8Array
 }
 
+/** Where wrapping keys come from. */
 export interface WrappingKeys {
   /** A key that nobody has been given before. */
   take(): Promise<WrappingKey>
@@ -31,6 +33,7 @@ export async function createWrappingKey(): Promise<WrappingKey> {
   return { privateKey, kid, runtimeData: Buffer.from(JSON.stringify({ keys: [jwk] })) }
 }
 
+/** How large the stock is, and how it is filled. */
 export interface WrappingKeysOptions {
   /** How many are kept ready at first. Default 8. */
   readonly size?: number
@@ -38,12 +41,15 @@ export interface WrappingKeysOptions {
   readonly most?: number
   /** How many are made at a time while somebody waits; each holds a thread of libuv's pool, which ioctls need, too. Default: one for each processor, at most 3. */
   readonly parallel?: number
+  /** Makes one; default `createWrappingKey`, RSA-2048. */
   readonly create?: () => Promise<WrappingKey>
+  /** Default: the system's. */
   readonly clock?: Clock
 }
 
 /** A stock that keeps itself filled. */
 export interface WrappingKeyStock extends WrappingKeys {
+  /** Says that the release of one key is over, well or badly. */
   done(): void
   /** Makes the first ones now, not after the first `take`. */
   fill(): void
