@@ -1,9 +1,13 @@
+import { execFile } from 'node:child_process'
 import {
   closeSync,
   existsSync,
+  lstatSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -11,9 +15,12 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { afterAll, describe, expect, it } from 'vitest'
 import { descriptor, secretFile } from './destination.ts'
 
+const MODULE = fileURLToPath(new URL('./destination.ts', import.meta.url))
 const scratch = mkdtempSync(join(tmpdir(), 'skerry-secret-'))
 afterAll(() => rmSync(scratch, { recursive: true }))
 const at = (name: string) => join(scratch, name)
@@ -64,6 +71,25 @@ describe('a descriptor', () => {
     const fd = openSync('/dev/null', 'r')
     expect(() => descriptor('--to-fd', String(fd))).toThrow('not open for writing')
     closeSync(fd)
+  })
+
+  it.runIf(process.platform === 'linux')('that Node opened for itself is refused: whoever typed it opened none', () => {
+    const links = readdirSync('/proc/self/fd').flatMap((fd) => {
+      const link = lstatSync(`/proc/self/fd/${fd}`, { throwIfNoEntry: false }) && readlinkSync(`/proc/self/fd/${fd}`)
+      return link === undefined || Number(fd) < 3 ? [] : [{ fd, link }]
+    })
+    const isPair = (link: string) => link.startsWith('pipe:') && links.filter((other) => other.link === link).length > 1
+    const own = links.filter(({ link }) => link.startsWith('anon_inode:') || isPair(link))
+    expect(own.length).toBeGreaterThan(3)
+    for (const { fd } of own) expect(() => descriptor('--to-fd', fd)).toThrow(`${fd} is not open`)
+  })
+
+  it.runIf(process.platform === 'linux')('may be the same pipe as standard output', async () => {
+    const script = `const { descriptor } = await import(${JSON.stringify(MODULE)})
+      descriptor('--to-fd', '3').write(Buffer.from('top secret'))`
+    const command = ['-c', '"$0" --conditions=skerry-source --input-type=module -e "$1" 3>&1', process.execPath, script]
+    const { stdout } = await promisify(execFile)('sh', command)
+    expect(stdout).toBe('top secret')
   })
 
   it.each([

@@ -2,9 +2,11 @@ import {
   accessSync,
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   lstatSync,
   openSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
@@ -90,24 +92,49 @@ export function descriptor(flag: string, text: string): Destination {
   }
 }
 
+/** By whoever started this program: what Node has opened for itself is as good as closed. */
 function isOpen(fd: number): boolean {
   try {
     fstatSync(fd)
   } catch {
     return false
   }
-  return fd > 2 || !isStandIn(fd)
+  return fd > 2 ? !isNodesOwn(fd) : !isStandIn(fd)
+}
+
+/**
+ * What Node waits with: no file at all, or a pipe to itself, both ends of which are here. It would take a key for the
+ * address of something.
+ */
+function isNodesOwn(fd: number): boolean {
+  const link = linkOf(String(fd))
+  if (link.startsWith('anon_inode:')) return true
+  const isOtherEnd = (other: string) => linkOf(other) === link && accessOf(other) === constants.O_RDONLY
+  return link.startsWith('pipe:') && openDescriptors().some(isOtherEnd)
 }
 
 /** Node puts /dev/null, open both ways, in the place of a standard descriptor that was closed. */
 function isStandIn(fd: number): boolean {
+  return linkOf(String(fd)) === '/dev/null' && accessOf(String(fd)) === constants.O_RDWR
+}
+
+function openDescriptors(): string[] {
+  return existsSync('/proc/self/fd') ? readdirSync('/proc/self/fd') : []
+}
+
+/** What Linux says a descriptor leads to; empty elsewhere. */
+function linkOf(fd: string): string {
   try {
-    if (readlinkSync(`/proc/self/fd/${fd}`) !== '/dev/null') return false
-    const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1] ?? '0'
-    return (Number.parseInt(flags, 8) & (constants.O_RDWR | constants.O_WRONLY)) === constants.O_RDWR
+    return readlinkSync(`/proc/self/fd/${fd}`)
   } catch {
-    return false
+    return ''
   }
+}
+
+/** O_RDONLY, O_WRONLY or O_RDWR. */
+function accessOf(fd: string): number {
+  const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1] ?? '0'
+  return Number.parseInt(flags, 8) & (constants.O_RDWR | constants.O_WRONLY)
 }
 
 function writeAll(fd: number, bytes: Uint8Array): void {
