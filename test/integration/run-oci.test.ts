@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { verify, X509Certificate } from 'node:crypto'
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -80,6 +80,20 @@ describe('a container that crun starts with the profile', () => {
     expect(lines).toEqual([Buffer.from(reportResponseTo(6)).toString('hex')])
   })
 
+  it('gets it below a root that is a folder of ours, as that of a runtime in a chroot is', async (ctx) => {
+    await using _agent = await serve({ mechanism: 'mount-namespace' })
+    const command = await bundle.command('c9', ['report', '/dev/sev-guest', '9'], { node: '/dev/sev-guest' })
+    const jail = join(bundle.folder, 'jail')
+    mkdirSync(jail)
+    const script = `mount --rbind / ${jail} && exec chroot ${jail} "$@"`
+    const words = ['-Urm', 'sh', '-c', script, 'sh', ...command]
+    const { stdout, stderr } = await execute('unshare', words, { timeout: 20_000 }).catch(
+      (error: { stdout: string; stderr: string }) => error,
+    )
+    if (/unshare:|mount:|chroot:/.test(stderr)) ctx.skip(`no chroot here: ${stderr}`)
+    expect(stdout).toBe(`${Buffer.from(reportResponseTo(9)).toString('hex')}\n`)
+  })
+
   it('finds Azure’s older device instead, when the profile is for that', async () => {
     await using _agent = await serve({ deviceGeneration: 'sev' })
     expect(await container('c4', ['report', '/dev/sev', '7'])).toEqual([
@@ -120,18 +134,24 @@ describe('a container that crun starts with the profile', () => {
     await using first = await serve()
     const command = await bundle.command('c7', ['report', '/dev/sev', '1'])
     await first[Symbol.asyncDispose]()
+    const ca = join(bundle.folder, 'ca.pem')
+    writeFileSync(ca, 'a certificate', { mode: 0o600 })
     const exit = await runRuntime({
       profileFile: bundle.profileFile,
       guest: guestDouble(),
       command,
       env: { ...(process.env as Record<string, string>), ...env },
       securityContext: { 'security-policy-base64': 'cG9saWN5' },
-      onReady: ({ securityContextDir }) =>
-        seen.push(readFileSync(join(securityContextDir, 'security-policy-base64'), 'utf8')),
+      caFile: ca,
+      onReady({ securityContextDir, caFile }) {
+        seen.push(readFileSync(join(securityContextDir, 'security-policy-base64'), 'utf8'))
+        seen.push(readFileSync(caFile, 'utf8'), (statSync(caFile).mode & 0o777).toString(8))
+      },
     })
     // The other generation's device is not there.
     expect(exit).toEqual({ code: 1, signal: null })
-    expect(seen).toEqual(['cG9saWN5'])
+    // The instance's own copy is its user's alone; a container's user is another one.
+    expect(seen).toEqual(['cG9saWN5', 'a certificate', '644'])
   })
 
   it('gets ENOSYS, and does not hang, when nobody serves it any longer', async () => {
@@ -224,6 +244,7 @@ it('skerry run --seccomp-profile serves containers until it is told to stop, eac
     serving.child.kill('SIGTERM')
     expect(await serving.ended).toMatchObject({ code: 0, stdout: '' })
     expect(said).toMatch(/-v ([^:\s]+):\1:ro -e UVM_SECURITY_CONTEXT_DIR=\1/)
+    expect(said).toMatch(/-v ([^:\s]+):\1:ro -e NODE_EXTRA_CA_CERTS=\1 -e SSL_CERT_FILE=\1/)
     expect(said).toContain('container served has the SNP device /dev/sev-guest')
   } finally {
     serving?.child.kill('SIGTERM')

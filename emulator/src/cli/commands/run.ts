@@ -31,7 +31,7 @@ export function describeRun(program: Command, exit: (code: number) => void): voi
     .addOption(
       new Option(
         '--seccomp-profile <file>',
-        'write an OCI seccomp profile and serve the containers of runc, crun or Docker that use it',
+        'write an OCI seccomp profile and serve the containers of runc, crun, Podman or Docker that use it',
       ).conflicts(['isolate', 'identity']),
     )
     .option('--seccomp-node', 'with it: notify the device’s ioctl only, for containers with a node at its path')
@@ -53,8 +53,8 @@ Where the kernel refuses a namespace, the program keeps this machine's network a
 put up with that: Azure's names and 169.254.169.254 lead to the emulator on ports 443 and 80, there is no route to
 anywhere else, /run is empty, no proxy is set; or the command fails, with the feature that is missing and a code.
 
-With --seccomp-profile the runtime is not confined itself. Its containers find the device; UVM_SECURITY_CONTEXT_DIR is
-set for it, to be mounted. The listener's socket is FILE.sock. The containers' processes must be this user's (root's for
+With --seccomp-profile the runtime is not confined itself. Its containers find the device; UVM_SECURITY_CONTEXT_DIR and
+SKERRY_CA_FILE are set for it, to be mounted. The listener's socket is FILE.sock. The containers' processes must be this user's (root's for
 Docker), and where Yama is on, the runtime's must descend from this command or make a user namespace.`,
     )
     .action(async (command: readonly string[], flags: RunFlags) => exit(await run(command, flags)))
@@ -88,7 +88,7 @@ async function run(command: readonly string[], flags: RunFlags): Promise<number>
   try {
     if (seccompProfile !== undefined) {
       const { runWithProfile } = await import('../run/runtime.ts')
-      return await runWithProfile({ command, flags: { ...flags, seccompProfile }, launch, say })
+      return await runWithProfile({ command, flags: { ...flags, seccompProfile }, caFile: info.ca, launch, say })
     }
     const { runProgram } = await import('../run/program.ts')
     return await runProgram({ command: [first!, ...rest], flags, info, client, launch, say })

@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { SECURITY_CONTEXT_DIR_VARIABLE } from '@skerry/guest/wire'
 import { RunnerError } from '../errors.ts'
 import { writeSecurityContext } from '../security-context.ts'
@@ -10,11 +12,13 @@ export interface RunRuntimeOptions extends ServeContainersOptions {
   /** The container runtime, as `crun run -b BUNDLE ID`; absent: containers are started by somebody else, until `until`. */
   readonly command?: readonly [string, ...string[]]
   readonly until?: Promise<unknown>
-  /** The runtime's environment; UVM_SECURITY_CONTEXT_DIR is added, for the runtime to mount. */
+  /** The certificate to trust, of which a copy is made that containers of any user may read. */
+  readonly caFile: string
+  /** The runtime's environment; UVM_SECURITY_CONTEXT_DIR and SKERRY_CA_FILE are added, for the runtime to mount. */
   readonly env: Readonly<Record<string, string>>
   readonly cwd?: string
   readonly securityContext: Readonly<Record<string, string>>
-  readonly onReady?: (ready: { readonly securityContextDir: string }) => void
+  readonly onReady?: (ready: { readonly securityContextDir: string; readonly caFile: string }) => void
   readonly forward?: (send: (signal: NodeJS.Signals) => void) => Disposable
 }
 
@@ -28,7 +32,9 @@ export async function runRuntime(options: RunRuntimeOptions): Promise<ProcessExi
   try {
     await using _agent = await serveContainers(options)
     const securityContextDir = writeSecurityContext(folder, securityContext)
-    onReady?.({ securityContextDir })
+    const caFile = join(folder, 'ca.pem')
+    writeFileSync(caFile, readFileSync(options.caFile), { mode: 0o644 })
+    onReady?.({ securityContextDir, caFile })
     if (command === undefined) {
       await until
       return { code: 0, signal: null }
@@ -36,7 +42,7 @@ export async function runRuntime(options: RunRuntimeOptions): Promise<ProcessExi
     const [program, ...args] = command
     const child = spawn(program, args, {
       stdio: 'inherit',
-      env: { ...env, [SECURITY_CONTEXT_DIR_VARIABLE]: securityContextDir },
+      env: { ...env, [SECURITY_CONTEXT_DIR_VARIABLE]: securityContextDir, SKERRY_CA_FILE: caFile },
       ...(cwd !== undefined && { cwd }),
     })
     using _forwarding = forward?.((signal) => void child.kill(signal))
