@@ -1,6 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmdirSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
   createRunner,
@@ -169,6 +172,23 @@ describe('a container group’s network', () => {
   it('has the device too', async () => {
     const { lines } = await run(runner, client('report', '/dev/sev-guest', '4'), { network: group })
     expect(lines).toEqual([Buffer.from(reportResponseTo(4)).toString('hex')])
+  })
+
+  it('has the device for a program whose root is another folder than ours, too', async (ctx) => {
+    const jail = mkdtempSync(join(tmpdir(), 'skerry-test-jail-'))
+    const words = client('report', '/dev/sev-guest', '4')
+    const script = `mount --rbind / ${jail} && exec chroot ${jail} ${words.join(' ')}`
+    try {
+      const { lines } = await run(runner, ['unshare', '-Um', '--keep-caps', 'sh', '-c', script], {
+        network: group,
+        env: { PATH: `${env.PATH}:/usr/sbin:/sbin` },
+      })
+      const refused = lines.find((line) => /^(unshare|mount|chroot): /.test(line))
+      if (refused !== undefined) ctx.skip(`no root of its own for a program: ${refused}`)
+      expect(lines).toEqual([Buffer.from(reportResponseTo(4)).toString('hex')])
+    } finally {
+      rmdirSync(jail)
+    }
   })
 
   it('has the device as an injected descriptor too', async () => {

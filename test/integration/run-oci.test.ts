@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { verify, X509Certificate } from 'node:crypto'
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -78,20 +78,6 @@ describe('a container that crun starts with the profile', () => {
     expect(await container('c2', ['report', '/dev/sev-guest', '6'])).toEqual(['open: ENOENT', 'code 1'])
     const lines = await container('c3', ['report', '/dev/sev-guest', '6'], { node: '/dev/sev-guest' })
     expect(lines).toEqual([Buffer.from(reportResponseTo(6)).toString('hex')])
-  })
-
-  it('gets it below a root that is a folder of ours, as that of a runtime in a chroot is', async (ctx) => {
-    await using _agent = await serve({ mechanism: 'mount-namespace' })
-    const command = await bundle.command('c9', ['report', '/dev/sev-guest', '9'], { node: '/dev/sev-guest' })
-    const jail = join(bundle.folder, 'jail')
-    mkdirSync(jail)
-    const script = `mount --rbind / ${jail} && exec chroot ${jail} "$@"`
-    const words = ['-Urm', 'sh', '-c', script, 'sh', ...command]
-    const { stdout, stderr } = await execute('unshare', words, { timeout: 20_000 }).catch(
-      (error: { stdout: string; stderr: string }) => error,
-    )
-    if (/unshare:|mount:|chroot:/.test(stderr)) ctx.skip(`no chroot here: ${stderr}`)
-    expect(stdout).toBe(`${Buffer.from(reportResponseTo(9)).toString('hex')}\n`)
   })
 
   it('finds Azure’s older device instead, when the profile is for that', async () => {
