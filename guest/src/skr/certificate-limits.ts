@@ -9,8 +9,12 @@ import {
   NameConstraints,
 } from '@peculiar/asn1-x509'
 
-/** What a CA's certificate says about the chains below it (RFC 5280, 4.2.1.9 and 4.2.1.10). */
-export interface CaLimits {
+/** What a certificate says about its use, and that of a CA about the chains below it (RFC 5280, 4.2.1.9 and 4.2.1.10). */
+export interface CertificateLimits {
+  /** Why it is of no use to anybody, in words. */
+  readonly unfit?: string
+  /** Its signature is made with a hash for which another certificate can be found: nobody vouches for it. */
+  readonly weaklySigned: boolean
   /** How many further CA certificates may stand between it and the leaf; undefined: any number. */
   readonly pathLength?: number
   /** Why it may not vouch for this host, in words. */
@@ -27,28 +31,46 @@ const UNDERSTOOD = new Set([
   '2.5.29.32', // certificate policies: nothing is asked of them
 ])
 
-const known = new WeakMap<X509Certificate, CaLimits>()
+/** MD2, MD5 and SHA-1, with RSA; SHA-1 with DSA and ECDSA. OpenSSL takes none of them in TLS either. */
+const WEAK_SIGNATURES = new Set([
+  '1.2.840.113549.1.1.2',
+  '1.2.840.113549.1.1.4',
+  '1.2.840.113549.1.1.5',
+  '1.2.840.10040.4.3',
+  '1.2.840.10045.4.1',
+])
 
-export function limitsOf(certificate: X509Certificate): CaLimits {
+const known = new WeakMap<X509Certificate, CertificateLimits>()
+
+export function limitsOf(certificate: X509Certificate): CertificateLimits {
   const limits = known.get(certificate) ?? readLimits(certificate)
   known.set(certificate, limits)
   return limits
 }
 
-function readLimits(certificate: X509Certificate): CaLimits {
-  const extensions = AsnConvert.parse(certificate.raw, Certificate).tbsCertificate.extensions ?? []
+function readLimits(certificate: X509Certificate): CertificateLimits {
+  try {
+    return limitsIn(AsnConvert.parse(certificate.raw, Certificate))
+  } catch {
+    const unfit = 'its extensions cannot be read'
+    return { unfit, weaklySigned: true, refusal: () => unfit }
+  }
+}
+
+function limitsIn({ tbsCertificate, signatureAlgorithm }: Certificate): CertificateLimits {
+  const extensions = tbsCertificate.extensions ?? []
   const content = (oid: string) => extensions.find(({ extnID }) => extnID === oid)?.extnValue.buffer
   const unknown = extensions.find(({ critical, extnID }) => critical && !UNDERSTOOD.has(extnID))
   const basic = content(id_ce_basicConstraints)
   const pathLength = basic && AsnConvert.parse(basic, BasicConstraints).pathLenConstraint
   const names = content(id_ce_nameConstraints)
   const constraints = names && AsnConvert.parse(names, NameConstraints)
+  const unfit = unknown && `it has a critical extension ${unknown.extnID} that is not understood`
   return {
+    ...(unfit !== undefined && { unfit }),
+    weaklySigned: WEAK_SIGNATURES.has(signatureAlgorithm.algorithm),
     ...(pathLength !== undefined && { pathLength }),
-    refusal: (hostName) => {
-      if (unknown !== undefined) return `it has a critical extension ${unknown.extnID} that is not understood`
-      return constraints && nameRefusal(constraints, hostName)
-    },
+    refusal: (hostName) => unfit ?? (constraints && nameRefusal(constraints, hostName)),
   }
 }
 

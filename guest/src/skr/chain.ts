@@ -48,6 +48,9 @@ export function verifyChain(leaf: X509Certificate, others: readonly X509Certific
   requireValid(leaf, nowMs)
   if (!leadsToRoot([leaf], others, { ...options, left: MOST_SIGNATURE_CHECKS }))
     refuse(`no chain leads from the signing certificate (issued by ${oneLine(leaf.issuer)}) to a trusted root`)
+  // Now that somebody vouches for it.
+  const { unfit } = limitsOf(leaf)
+  if (unfit !== undefined) refuse(`the signing certificate is of no use: ${unfit}`)
 }
 
 /** Depth first: at each step the trusted roots, then what came with the answer. A candidate that is unfit is passed over. */
@@ -70,7 +73,7 @@ function isIssuer(candidate: X509Certificate, chain: readonly X509Certificate[],
     return false
   search.left -= 1
   if (search.left < 0) refuse('the certificates of the answer make too many chains')
-  if (!issued.verify(candidate.publicKey)) return false
+  if (!issued.verify(candidate.publicKey) || limitsOf(issued).weaklySigned) return false
   const limits = limitsOf(candidate)
   // Between a CA and the leaf stand all certificates of the chain but the leaf; self-issued ones do not count.
   const between = chain.slice(1).filter(({ subject, issuer }) => subject !== issuer).length

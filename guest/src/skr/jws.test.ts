@@ -15,6 +15,8 @@ const refusal = (jws: string, changed: Partial<typeof options> = {}) => {
   }
   return 'accepted'
 }
+/** Of every certificate that is not the vault's own: such a key takes long to make. */
+const pair = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const names = { dnsNames: ['*.vault.azure.net'], usages: [SERVER_AUTH] }
 
 describe("the signature of a vault's answer", () => {
@@ -75,7 +77,7 @@ describe("the chain of a vault's answer", () => {
 
   it('that ends in a root of its own is refused', () => {
     const ownRoot = issue({ name: 'Test Root', ca: true })
-    const own = issue({ name: VAULT_HOST, issuer: ownRoot, key: 'rsa', ...names })
+    const own = issue({ name: VAULT_HOST, issuer: ownRoot, key: pair, ...names })
     expect(refusal(signJws(PAYLOAD, { chain: [own, ownRoot] }))).toMatchObject({ code: 'ERR_RELEASE_CHAIN' })
   })
 
@@ -85,13 +87,13 @@ describe("the chain of a vault's answer", () => {
 
   it('that runs through a certificate that is no CA is refused', () => {
     const server = issue({ name: 'Server', issuer: root, ...names })
-    const below = issue({ name: VAULT_HOST, issuer: server, key: 'rsa', ...names })
+    const below = issue({ name: VAULT_HOST, issuer: server, key: pair, ...names })
     expect(refusal(signJws(PAYLOAD, { chain: [below, server, root] }))).toMatchObject({ code: 'ERR_RELEASE_CHAIN' })
   })
 
   it("that is longer than a CA's path length is refused", () => {
     const below = issue({ name: 'Below', issuer: intermediate, ca: true })
-    const far = issue({ name: VAULT_HOST, issuer: below, key: 'rsa', ...names })
+    const far = issue({ name: VAULT_HOST, issuer: below, key: pair, ...names })
     expect(refusal(signJws(PAYLOAD, { chain: [far, below, intermediate, root] }))).toMatchObject({
       code: 'ERR_RELEASE_CHAIN',
     })
@@ -100,22 +102,33 @@ describe("the chain of a vault's answer", () => {
   it('through a CA that may not vouch for the host is refused, and through one that may is accepted', () => {
     const through = (permitted: string) => {
       const limited = issue({ name: 'Limited', issuer: root, ca: true, permittedNames: [permitted] })
-      const below = issue({ name: VAULT_HOST, issuer: limited, key: 'rsa', ...names })
+      const below = issue({ name: VAULT_HOST, issuer: limited, key: pair, ...names })
       return refusal(signJws(PAYLOAD, { chain: [below, limited, root] }))
     }
     expect(through('managedhsm.azure.net')).toMatchObject({ code: 'ERR_RELEASE_CHAIN' })
     expect(through('vault.azure.net')).toBe('accepted')
   })
 
-  it('through a CA with a critical extension that is not understood is refused', () => {
-    const odd = issue({
-      name: 'Odd',
-      issuer: root,
-      ca: true,
-      extensions: [{ oid: '1.2.3.4', der: new Uint8Array([5, 0]), critical: true }],
-    })
-    const below = issue({ name: VAULT_HOST, issuer: odd, key: 'rsa', ...names })
+  it.each([
+    ['a critical extension that is not understood', { oid: '1.2.3.4', der: new Uint8Array([5, 0]), critical: true }],
+    ['name constraints that cannot be read', { oid: '2.5.29.30', der: new Uint8Array([4, 1, 0]), critical: true }],
+  ])('through a CA with %s is refused, and so is a leaf with it', (_what, extension) => {
+    const odd = issue({ name: 'Odd', issuer: root, ca: true, extensions: [extension] })
+    const below = issue({ name: VAULT_HOST, issuer: odd, key: pair, ...names })
     expect(refusal(signJws(PAYLOAD, { chain: [below, odd, root] }))).toMatchObject({ code: 'ERR_RELEASE_CHAIN' })
+    const oddLeaf = issue({ name: VAULT_HOST, issuer: root, key: pair, extensions: [extension], ...names })
+    expect(refusal(signJws(PAYLOAD, { chain: [oddLeaf, root] }))).toMatchObject({ code: 'ERR_RELEASE_CHAIN' })
+  })
+
+  it('of signatures over SHA-1 is refused, but for that of a root over itself', () => {
+    const oldRoot = issue({ name: 'Old Root', ca: true, hash: 'sha1' })
+    const through = (hash: 'sha1' | 'sha256') => {
+      const middle = issue({ name: 'Middle', issuer: oldRoot, ca: true, hash })
+      const below = issue({ name: VAULT_HOST, issuer: middle, key: pair, ...names })
+      return refusal(signJws(PAYLOAD, { chain: [below, middle, oldRoot] }), { trust: trustStoreOf([oldRoot.pem]) })
+    }
+    expect(through('sha256')).toBe('accepted')
+    expect(through('sha1')).toMatchObject({ code: 'ERR_RELEASE_CHAIN' })
   })
 
   it.each(['2024-12-31T00:00:00Z', '2035-01-02T00:00:00Z'])('is refused at %s, when it is not valid', (at) => {
@@ -127,7 +140,7 @@ describe("the chain of a vault's answer", () => {
 
   it('with an expired CA in it is refused', () => {
     const old = issue({ name: 'Old', issuer: root, ca: true, to: '2025-06-01T00:00:00Z' })
-    const below = issue({ name: VAULT_HOST, issuer: old, key: 'rsa', ...names })
+    const below = issue({ name: VAULT_HOST, issuer: old, key: pair, ...names })
     expect(refusal(signJws(PAYLOAD, { chain: [below, old, root] }))).toMatchObject({ code: 'ERR_RELEASE_CHAIN' })
   })
 
@@ -138,7 +151,7 @@ describe("the chain of a vault's answer", () => {
   })
 
   it('does not name a host by its common name', () => {
-    const nameless = issue({ name: VAULT_HOST, issuer: intermediate, key: 'rsa' })
+    const nameless = issue({ name: VAULT_HOST, issuer: intermediate, key: pair })
     expect(refusal(signJws(PAYLOAD, { chain: [nameless, intermediate] }))).toMatchObject({
       code: 'ERR_RELEASE_HOST_NAME',
     })
@@ -146,7 +159,7 @@ describe("the chain of a vault's answer", () => {
 
   it('with a leaf for clients only is refused; one without any usage is accepted', () => {
     const leafWith = (usages?: string[]) =>
-      issue({ name: VAULT_HOST, issuer: intermediate, key: 'rsa', dnsNames: [VAULT_HOST], ...(usages && { usages }) })
+      issue({ name: VAULT_HOST, issuer: intermediate, key: pair, dnsNames: [VAULT_HOST], ...(usages && { usages }) })
     expect(refusal(signJws(PAYLOAD, { chain: [leafWith([CLIENT_AUTH]), intermediate] }))).toMatchObject({
       code: 'ERR_RELEASE_CHAIN',
     })
@@ -156,9 +169,9 @@ describe("the chain of a vault's answer", () => {
 
 describe('a chain that was made to keep the reader busy', () => {
   it('is given up: authorities that all name and sign each other', () => {
-    const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    const loop = Array.from({ length: 30 }, () => issue({ name: 'loop', key: pair, ca: true }))
-    const caught = issue({ name: VAULT_HOST, key: 'rsa', issuer: loop[0]!, ...names })
+    const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const loop = Array.from({ length: 30 }, () => issue({ name: 'loop', key: ec, ca: true }))
+    const caught = issue({ name: VAULT_HOST, key: pair, issuer: loop[0]!, ...names })
     expect(refusal(signJws(PAYLOAD, { chain: [caught, ...loop], signer: caught.privateKey }))).toMatchObject({
       code: 'ERR_RELEASE_CHAIN',
       message: expect.stringContaining('too many'),

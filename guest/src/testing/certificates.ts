@@ -48,6 +48,8 @@ export interface CertificateOptions {
   readonly permittedNames?: readonly string[]
   readonly from?: string
   readonly to?: string
+  /** Default SHA-256. */
+  readonly hash?: 'sha1' | 'sha256'
   /** Further extensions: OID, DER of the value, critical. */
   readonly extensions?: readonly { readonly oid: string; readonly der: Uint8Array; readonly critical?: boolean }[]
 }
@@ -55,11 +57,18 @@ export interface CertificateOptions {
 export const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
 export const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2'
 
-const ECDSA_SHA256 = '1.2.840.10045.4.3.2'
-const RSA_SHA256 = '1.2.840.113549.1.1.11'
+const ECDSA = { sha1: '1.2.840.10045.4.1', sha256: '1.2.840.10045.4.3.2' }
+const RSA = { sha1: '1.2.840.113549.1.1.5', sha256: '1.2.840.113549.1.1.11' }
 
 export function issue(options: CertificateOptions): Issued {
-  const { name, issuer, ca = false, from = '2025-01-01T00:00:00Z', to = '2035-01-01T00:00:00Z' } = options
+  const {
+    name,
+    issuer,
+    ca = false,
+    hash = 'sha256',
+    from = '2025-01-01T00:00:00Z',
+    to = '2035-01-01T00:00:00Z',
+  } = options
   const { publicKey, privateKey } =
     typeof options.key === 'object'
       ? options.key
@@ -68,7 +77,7 @@ export function issue(options: CertificateOptions): Issued {
         : generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const signer = issuer?.privateKey ?? privateKey
   const algorithm = new AlgorithmIdentifier(
-    signer.asymmetricKeyType === 'rsa' ? { algorithm: RSA_SHA256, parameters: null } : { algorithm: ECDSA_SHA256 },
+    signer.asymmetricKeyType === 'rsa' ? { algorithm: RSA[hash], parameters: null } : { algorithm: ECDSA[hash] },
   )
   const tbs = new TBSCertificate({
     version: 2,
@@ -80,7 +89,7 @@ export function issue(options: CertificateOptions): Issued {
     subjectPublicKeyInfo: AsnConvert.parse(publicKey.export({ format: 'der', type: 'spki' }), SubjectPublicKeyInfo),
     extensions: new Extensions(extensionsOf(options, ca)),
   })
-  const signature = sign('sha256', Buffer.from(AsnConvert.serialize(tbs)), signer)
+  const signature = sign(hash, Buffer.from(AsnConvert.serialize(tbs)), signer)
   const certificate = new Certificate({
     tbsCertificate: tbs,
     signatureAlgorithm: algorithm,
