@@ -28,7 +28,13 @@ export { atLeast, type ClaimRequirement, type ClaimTest, type RequiredClaims } f
 export { createSigningKeys, type SigningKeys, type SigningKeysOptions } from './maa/signing-keys.ts'
 export { AttestationTokenError, type AttestationTokenErrorCode } from './maa/token-error.ts'
 export { type TokenAlgorithm, type VerifyAttestationTokenOptions, verifyAttestationToken } from './maa/verify.ts'
-export { createSidecar, type SidecarOptions } from './sidecar/app.ts'
+export {
+  createSidecar,
+  type HttpAnswer,
+  type HttpRequest,
+  type SidecarHandler,
+  type SidecarOptions,
+} from './sidecar/app.ts'
 export { createLog, LOG_LEVELS, type Log, type LogLevel } from './sidecar/log.ts'
 export { readSettings, type SidecarFlags, type SidecarSettings } from './sidecar/settings.ts'
 export { type Sidecar, type StartSidecarOptions, startSidecar } from './sidecar/start.ts'

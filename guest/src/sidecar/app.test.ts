@@ -37,16 +37,16 @@ function sidecar(options: { noDevice?: boolean } = {}) {
     trust: trustStoreOf([root.pem]),
     log: createLog({ write: (line) => lines.push(line), clock: stillClock() }),
   })
-  const post = async (path: string, body: unknown, init: RequestInit = {}) => {
-    const response = await app.request(`http://localhost:8080${path}`, {
-      method: 'POST',
-      body: typeof body === 'string' ? body : JSON.stringify(body),
-      ...init,
-    })
-    const text = await response.text()
-    return { status: response.status, body: text.startsWith('{') ? JSON.parse(text) : text }
+  const ask = async (method: string, target: string, body: unknown = '', host = 'localhost:8080') => {
+    const sent = typeof body === 'string' ? body : JSON.stringify(body)
+    const { status, headers, body: text } = await app({ method, target, host, body: sent })
+    return { status, headers, body: text.startsWith('{') ? JSON.parse(text) : text }
   }
-  return { app, post, lines, seen }
+  const post = async (path: string, body: unknown) => {
+    const { headers: _, ...answer } = await ask('POST', path, body)
+    return answer
+  }
+  return { ask, post, lines, seen }
 }
 
 const runtime_data = Buffer.from('{"a":1}').toString('base64')
@@ -54,10 +54,11 @@ const release = { maa_endpoint: MAA_HOST, akv_endpoint: VAULT_HOST, kid: 'doc-sa
 
 describe('the sidecar', () => {
   it('says that it is there', async () => {
-    const response = await sidecar().app.request('http://localhost:8080/status')
-    expect(response.status).toBe(200)
-    expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8')
-    expect(await response.json()).toEqual({ message: 'Status OK' })
+    expect(await sidecar().ask('GET', '/status?x=1')).toEqual({
+      status: 200,
+      headers: { 'Content-Type': 'application/json; charset=utf-8' },
+      body: { message: 'Status OK' },
+    })
   })
 
   it.each([
@@ -65,6 +66,7 @@ describe('the sidecar', () => {
     ['with bits beyond its last byte', { runtime_data: 'eyJhIjoxfR==' }],
     ['under a name in another case', { Runtime_Data: runtime_data }],
     ['given twice, the last time', `{"runtime_data":"AAAA","RUNTIME_DATA":"${runtime_data}"}`],
+    ['given once and then as null', `{"Runtime_Data":"${runtime_data}","runtime_data":null}`],
   ])('takes runtime data %s, as the original does', async (_, body) => {
     const answer = await sidecar().post('/attest/raw', body)
     expect(Buffer.from(answer.body.report, 'hex').subarray(0x50, 0x70)).toEqual(
@@ -72,22 +74,37 @@ describe('the sidecar', () => {
     )
   })
 
-  it('redirects a path with a slash too many', async () => {
-    const { app, post } = sidecar()
-    const status = await app.request('http://localhost:8080/status/')
-    expect([status.status, status.headers.get('location')]).toEqual([301, '/status'])
-    expect([await status.text(), status.headers.get('content-type')]).toEqual([
-      '<a href="/status">Moved Permanently</a>.\n\n',
-      'text/html; charset=utf-8',
-    ])
-    expect((await post('/attest/raw/', { runtime_data })).status).toBe(307)
-    expect(await post('/attest/other/', {})).toEqual({ status: 404, body: '404 page not found' })
+  it('redirects a path with a slash too many, with what stands behind it', async () => {
+    const { ask } = sidecar()
+    expect(await ask('GET', '/status/?a=1&b="')).toEqual({
+      status: 301,
+      headers: { 'Content-Type': 'text/html; charset=utf-8', Location: '/status?a=1&b="' },
+      body: '<a href="/status?a=1&#38;b=&#34;">Moved Permanently</a>.\n\n',
+    })
+    expect(await ask('POST', '/attest/raw/', { runtime_data })).toEqual({
+      status: 307,
+      headers: { Location: '/attest/raw' },
+      body: '',
+    })
+    expect((await ask('GET', '/status%2F')).headers).toMatchObject({ Location: '/status' })
   })
 
-  it.each(['HEAD', 'OPTIONS', 'PUT'])('knows no %s of its paths', async (method) => {
-    const { app } = sidecar()
-    for (const path of ['/status', '/attest/raw', '/key/release'])
-      expect((await app.request(`http://localhost:8080${path}`, { method })).status).toBe(404)
+  it('knows its paths decoded, and as they were sent otherwise', async () => {
+    const { ask } = sidecar()
+    expect((await ask('GET', '/st%61tus')).status).toBe(200)
+    expect((await ask('POST', '/attest%2fraw', { runtime_data })).status).toBe(200)
+    expect((await ask('GET', 'http://localhost/status')).status).toBe(200)
+    const unknown = { status: 404, headers: { 'Content-Type': 'text/plain' }, body: '404 page not found' }
+    for (const target of ['/', '*', '//status', '/./status', '/attest/../status', '/Status', '/status//', '/status#a'])
+      expect([target, await ask('GET', target)]).toEqual([target, unknown])
+    expect(await ask('POST', '/attest/other/', {})).toEqual(unknown)
+    expect((await ask('GET', '/%zz')).status).toBe(400)
+  })
+
+  it.each(['HEAD', 'OPTIONS', 'PUT', 'TRACE'])('knows no %s of its paths', async (method) => {
+    const { ask } = sidecar()
+    for (const path of ['/status', '/attest/raw', '/key/release', '/status/'])
+      expect((await ask(method, path)).status).toBe(404)
   })
 
   it('gives a report in hex over the SHA-256 of the decoded runtime data', async () => {
@@ -180,11 +197,6 @@ describe('an error of the sidecar', () => {
     expect(answer).toEqual({ status, body: { error: `${words}: there is no /dev/sev-guest` } })
   })
 
-  it('is 413 for a body that is longer than anything asked here', async () => {
-    const answer = await sidecar().post('/attest/raw', { runtime_data: 'A'.repeat(1024 * 1024) })
-    expect(answer.status).toBe(413)
-  })
-
   it("of the vault is 403 with the vault's status and words", async () => {
     const { post } = sidecar()
     const message = 'Target environment attestation statement cannot be verified.'
@@ -214,8 +226,19 @@ describe('an error of the sidecar', () => {
     expect(lines.join()).not.toContain('eyJ')
   })
 
-  it('for a name that is not this machine is 403: a page in a browser must not reach a key', async () => {
-    const response = await sidecar().app.request('http://rebound.example:8080/status')
-    expect(response.status).toBe(403)
-  })
+  it.each(['rebound.example:8080', '10.0.0.4', '128.0.0.1', '127.0.0.1.example', 'localhost.example', 'a@localhost'])(
+    'for %s, which is not this machine, is 403: a page in a browser must not reach a key',
+    async (host) => {
+      const { ask } = sidecar()
+      expect((await ask('GET', '/status', '', host)).status).toBe(403)
+      expect((await ask('GET', `http://${host}/status`)).status).toBe(403)
+    },
+  )
+
+  it.each(['localhost', 'LOCALHOST:80', 'localhost.', '127.0.0.1:8080', '127.1.2.3', '[::1]:8080', ''])(
+    'is none for "%s", which is',
+    async (host) => {
+      expect((await sidecar().ask('GET', '/status', '', host)).status).toBe(200)
+    },
+  )
 })

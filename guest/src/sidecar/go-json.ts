@@ -14,7 +14,7 @@ export class GoJsonError extends Error {
   }
 }
 
-/** @throws GoJsonError */
+/** `null` is an empty one. @throws GoJsonError */
 export function parseGoObject(text: string): GoObject {
   let value: unknown
   try {
@@ -22,19 +22,19 @@ export function parseGoObject(text: string): GoObject {
   } catch {
     throw new GoJsonError(text === '' ? 'the body is empty' : 'the body is not JSON')
   }
-  return asObject('the body', value)
+  return value === null ? new Map() : asObject('the body', value)
 }
 
 /** A member that is an object; an empty one when it is missing. @throws GoJsonError */
 export function objectOf(parent: GoObject, name: string): GoObject {
   const value = parent.get(name.toLowerCase())
-  return value === undefined || value === null ? new Map() : asObject(name, value)
+  return value === undefined ? new Map() : asObject(name, value)
 }
 
 /** A member that is a string; an empty one when it is missing. @throws GoJsonError */
 export function textOf(parent: GoObject, name: string): string {
   const value = parent.get(name.toLowerCase())
-  if (value === undefined || value === null) return ''
+  if (value === undefined) return ''
   if (typeof value !== 'string') throw new GoJsonError(`${name} must be a string`)
   return value
 }
@@ -42,7 +42,7 @@ export function textOf(parent: GoObject, name: string): string {
 /** A member that maps names, which keep their case here, to lists of strings. @throws GoJsonError */
 export function listsOf(parent: GoObject, name: string): ReadonlyMap<string, readonly string[]> {
   const value = parent.get(name.toLowerCase())
-  if (value === undefined || value === null) return new Map()
+  if (value === undefined) return new Map()
   if (!isObject(value)) throw new GoJsonError(`${name} must be an object`)
   return new Map(
     Object.entries(value).map(([key, list]) => {
@@ -64,7 +64,10 @@ export function toGoJson(value: object): string {
 
 function asObject(what: string, value: unknown): GoObject {
   if (!isObject(value)) throw new GoJsonError(`${what} must be an object`)
-  return new Map(Object.entries(value).map(([name, item]) => [name.toLowerCase(), item]))
+  const members = new Map<string, unknown>()
+  // null says nothing of a member, and so leaves what another spelling of its name has said.
+  for (const [name, item] of Object.entries(value)) if (item !== null) members.set(name.toLowerCase(), item)
+  return members
 }
 
 function isObject(value: unknown): value is object {

@@ -16,14 +16,14 @@ export class BadRequestError extends Error {
  * beyond the known ones are passed over.
  * @throws BadRequestError naming the field
  */
-export async function readBody<Required extends string, Optional extends string = never>(
-  request: { text(): Promise<string> },
+export function readBody<Required extends string, Optional extends string = never>(
+  text: string,
   required: readonly Required[],
   optional: readonly Optional[] = [],
-): Promise<Record<Required, string> & Partial<Record<Optional, string>>> {
+): Record<Required, string> & Partial<Record<Optional, string>> {
   const read: Record<string, string> = {}
   try {
-    const body = parseGoObject(await request.text())
+    const body = parseGoObject(text)
     for (const name of required) {
       read[name] = textOf(body, name)
       if (read[name] === '') throw new GoJsonError(`${name} is required`)

@@ -1,8 +1,8 @@
-import type { AddressInfo } from 'node:net'
 import { createAttestationContext } from '../attest/context.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import type { SnpDevice } from '../device/index.ts'
-import { type Fetch, globalFetch } from '../http/upstream.ts'
+import { directFetch } from '../http/direct.ts'
+import type { Fetch } from '../http/upstream.ts'
 import { createVaultCredential, type TokenSource, vaultToken } from '../identity/vault-token.ts'
 import { defaultTrustStore, type TrustStore } from '../skr/trust-store.ts'
 import { createWrappingKeys, type WrappingKeys } from '../skr/wrapping-key.ts'
@@ -56,7 +56,7 @@ export async function startSidecar(options: StartSidecarOptions = {}): Promise<S
     ...(logLevel && { level: logLevel }),
   })
   let userAgent = options.userAgent ?? DEFAULT_USER_AGENT
-  const fetch = withUserAgent(options.fetch ?? globalFetch, () => userAgent)
+  const fetch = withUserAgent(options.fetch ?? directFetch, () => userAgent)
   const problem = ({ message }: Error) => log('warning', message)
   const securityContext = startingContext(options, options.securityContext ?? (await readSecurityContext({ problem })))
   log('info', `Security context from ${securityContext.source}`)
@@ -150,17 +150,6 @@ async function listenGrpc(wantedPort: number, options: SidecarOptions): Promise<
 }
 
 async function listenHttp(wantedPort: number, options: SidecarOptions): Promise<Listening> {
-  const [{ serve }, { createSidecar }] = await Promise.all([import('@hono/node-server'), import('./app.ts')])
-  // The address, not the name: an isolated group may have no resolver, and nothing but loopback may ever reach this.
-  const server = serve({ fetch: createSidecar(options).fetch, port: wantedPort, hostname: '127.0.0.1' })
-  await new Promise<void>((done, fail) => {
-    server.once('listening', done)
-    server.once('error', fail)
-  })
-  const close = () =>
-    new Promise<void>((done) => {
-      server.close(() => done())
-      if ('closeAllConnections' in server) server.closeAllConnections()
-    })
-  return { port: (server.address() as AddressInfo).port, close }
+  const [{ serveHttp }, { createSidecar }] = await Promise.all([import('./serve.ts'), import('./app.ts')])
+  return await serveHttp(createSidecar(options), wantedPort)
 }

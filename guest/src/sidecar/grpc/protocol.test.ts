@@ -65,7 +65,7 @@ describe('a request to unwrap', () => {
 
   it.each([
     ['{', 'Ill-formed key provider input'],
-    ['null', 'Ill-formed key provider input'],
+    ['null', 'attestation-agent must be specified in decryption config parameters'],
     ['{}', 'attestation-agent must be specified in decryption config parameters'],
     [unwrapInput('', [base64('skr:k')]), 'Unexpected attestation agent skr:k specified'],
     [unwrapInput('', ['skr']), 'Unexpected attestation agent  specified'],
