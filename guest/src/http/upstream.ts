@@ -1,5 +1,13 @@
+/** What is looked at of a `Response`. */
+export interface Answer {
+  readonly status: number
+  readonly ok: boolean
+  readonly headers: { get(name: string): string | null }
+  readonly body: AsyncIterable<Uint8Array> | null
+}
+
 /** The `fetch` that requests go through: Node's own, or one that a caller brings. */
-export type Fetch = (input: string, init?: RequestInit) => Promise<Response>
+export type Fetch = (input: string, init?: RequestInit) => Promise<Answer>
 
 /** Node's `fetch` as it is at the time of the call, so that an interceptor installed later is honoured. */
 export const globalFetch: Fetch = (input, init) => globalThis.fetch(input, init)
@@ -95,7 +103,7 @@ export async function requestBytes(
   return bytes
 }
 
-async function send(fetch: Fetch, service: string, url: string, init: RequestInit): Promise<Response> {
+async function send(fetch: Fetch, service: string, url: string, init: RequestInit): Promise<Answer> {
   try {
     return await fetch(url, init)
   } catch (cause) {
@@ -103,7 +111,7 @@ async function send(fetch: Fetch, service: string, url: string, init: RequestIni
   }
 }
 
-async function readBytes(service: string, response: Response): Promise<Buffer> {
+async function readBytes(service: string, response: Answer): Promise<Buffer> {
   const chunks: Uint8Array[] = []
   let length = 0
   try {
@@ -118,7 +126,7 @@ async function readBytes(service: string, response: Response): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-function statusError(service: string, response: Response, text: string): UpstreamError {
+function statusError(service: string, response: Answer, text: string): UpstreamError {
   const { status, headers } = response
   const retryAfterMs = retryAfterOf(headers)
   const error = (parseJson(text) as { error?: unknown } | undefined)?.error
@@ -137,7 +145,7 @@ function statusError(service: string, response: Response, text: string): Upstrea
 }
 
 /** Seconds, or a date: by the clock of whoever wrote it. */
-function retryAfterOf(headers: Headers): number | undefined {
+function retryAfterOf(headers: Answer['headers']): number | undefined {
   const value = headers.get('retry-after')?.trim()
   if (!value) return undefined
   if (/^\d{1,9}$/.test(value)) return Number(value) * 1000
