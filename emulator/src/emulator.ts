@@ -255,7 +255,11 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
       authority,
       journal,
       credential,
-      control: (request) => running.control(request),
+      control: (request) => running.control.handle(request),
+      plainControl: (method, url) => {
+        const { messages } = running.control
+        return messages.covers(method, url) ? messages.answer : undefined
+      },
       local: { answer: (request, isOwner) => running.local.answer(request, isOwner) },
     })
   const endpoint = (listening: WireDoor, at: number): WireEndpoint => {

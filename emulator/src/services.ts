@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ContainerGroups, createContainerGroups, type ImageCatalogue } from './aci/index.ts'
 import { createArmService, seedSubscription } from './arm/index.ts'
-import { type ControlOptions, createControl } from './control/routes.ts'
+import { type Control, type ControlOptions, createControl } from './control/routes.ts'
 import {
   COLLECTIONS,
   createDispatcher,
@@ -38,7 +38,7 @@ export interface RunningServices extends AsyncDisposable {
   readonly sgx: SgxPlatform
   readonly containerGroups: ContainerGroups
   readonly events: EventFeed
-  readonly control: (request: Request) => Promise<Response>
+  readonly control: Control
   /** What answers on the plain port without the credential of the instance. */
   readonly local: LocalRoutes
   /** Exact host names of what is emulated now. */
@@ -126,7 +126,7 @@ export function startServices(options: ServicesOptions): RunningServices {
     containerGroups,
     events,
     hostNames,
-    control: control.handle,
+    control,
     local: createLocalRoutes(context, options.credential),
     dependents: () => [
       ...containerGroups

@@ -2,11 +2,12 @@ import { encodeHex } from '@skerry/guest/wire'
 import { Hono } from 'hono'
 import * as v from 'valibot'
 import { allowAllPolicy, securityContextFiles } from '../aci/index.ts'
-import type { EmulatorContext } from '../core/index.ts'
+import { type EmulatorContext, toResponse } from '../core/index.ts'
 import { findIdentity } from '../imds/index.ts'
 import { rollSigningKey } from '../maa/index.ts'
 import { GuestRequestError } from '../psp/errors.ts'
 import type { VirtualGuest, VirtualProcessor } from '../psp/types.ts'
+import { type GuestMessages, guestMessages, OCTETS } from './guest-messages.ts'
 import { type InstanceControl, instanceRoutes } from './instance-routes.ts'
 import { LaunchRequest, launchRequested, type RequestedGuest } from './launch-request.ts'
 import { processorRoutes } from './processor-routes.ts'
@@ -26,6 +27,8 @@ export interface ControlOptions {
 
 export interface Control {
   handle(request: Request): Promise<Response>
+  /** The part of it that answers in plain parts, too. */
+  readonly messages: GuestMessages
   /** Ids of the guests that were launched and not released yet. */
   guests(): string[]
 }
@@ -47,12 +50,11 @@ export interface SigningKeyAnswer {
   readonly generation: number
 }
 
-const OCTETS = 'application/octet-stream'
-
 export function createControl(options: ControlOptions): Control {
   const { context, psp } = options
   const guests = new Map<string, VirtualGuest>()
   const guestOf = (id: string) => guests.get(id)
+  const messages = guestMessages(guestOf)
   const app = new Hono()
     .get('/.skerry/status', (c) =>
       c.json({
@@ -108,19 +110,6 @@ export function createControl(options: ControlOptions): Control {
       }
       return c.json(answer, 201)
     })
-    .post('/.skerry/psp/guests/:id/:message{report|key}', async (c) => {
-      const guest = guestOf(c.req.param('id'))
-      if (guest === undefined) return c.notFound()
-      const message = new Uint8Array(await c.req.arrayBuffer())
-      const ask = c.req.param('message') === 'key' ? guest.keyRequest : guest.reportRequest
-      try {
-        return c.body(Uint8Array.from(await ask(message)), 200, { 'content-type': OCTETS })
-      } catch (error) {
-        if (!(error instanceof GuestRequestError)) throw error
-        const { message: words, failure, status } = error
-        return c.json({ error: { code: 'GuestRequestFailed', message: words, failure, status } }, 422)
-      }
-    })
     .get('/.skerry/psp/guests/:id/certificates', async (c) => {
       const guest = guestOf(c.req.param('id'))
       if (guest === undefined) return c.notFound()
@@ -133,7 +122,14 @@ export function createControl(options: ControlOptions): Control {
       c.json({ error: { code: 'NotFound', message: `there is no ${new URL(c.req.url).pathname}` } }, 404),
     )
     .onError((error, c) => c.json({ error: { code: 'InternalServerError', message: error.message } }, 500))
-  return { handle: async (request) => await app.fetch(request), guests: () => [...guests.keys()] }
+  return {
+    handle: async (request) =>
+      messages.covers(request.method, new URL(request.url))
+        ? toResponse(await messages.answer(request))
+        : await app.fetch(request),
+    messages,
+    guests: () => [...guests.keys()],
+  }
 }
 
 export type { LaunchRequest } from './launch-request.ts'

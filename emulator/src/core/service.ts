@@ -25,17 +25,20 @@ export interface PlainRequest {
   readonly url: string
   readonly headers: Pick<Headers, 'get'>
   text(): Promise<string>
+  bytes(): Promise<Uint8Array>
 }
 
 export interface PlainAnswer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
-  readonly body: string | null
+  readonly body: string | Uint8Array | null
 }
+
+export type PlainAnswerer = (request: PlainRequest) => Promise<PlainAnswer>
 
 /** The web-standard form of an answer. */
 export function toResponse({ status, headers, body }: PlainAnswer): Response {
-  return new Response(body, { status, headers })
+  return new Response(body as BodyInit | null, { status, headers })
 }
 
 /** Through which door a request came, and for whom. */

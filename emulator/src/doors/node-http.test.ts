@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type PlainAnswer, toResponse } from '../core/index.ts'
+import { type PlainAnswer, type PlainRequest, toResponse } from '../core/index.ts'
 import {
   type BadRequestError,
   requestUrl,
@@ -21,6 +21,7 @@ interface Seen {
   readonly url: string
   readonly headers: readonly (string | null)[]
   readonly text: string
+  readonly hex: string
 }
 
 const ASKED = ['content-type', 'X-Two', 'authorization', 'connection', 'x-absent', 'x-latin']
@@ -31,9 +32,11 @@ const seen: Record<'web' | 'plain', Seen[]> = { web: [], plain: [] }
 const servers: Server[] = []
 const ports: Record<string, number> = {}
 
-async function note(kind: 'web' | 'plain', request: Pick<Request, 'method' | 'url' | 'headers' | 'text'>) {
+async function note(kind: 'web' | 'plain', request: PlainRequest) {
   const headers = ASKED.map((name) => request.headers.get(name))
-  seen[kind].push({ method: request.method, url: request.url, headers, text: await request.text() })
+  // A Request is read once, and so is its copy.
+  const hex = Buffer.from(await (request instanceof Request ? request.clone() : request).bytes()).toString('hex')
+  seen[kind].push({ method: request.method, url: request.url, headers, text: await request.text(), hex })
 }
 
 async function serve(kind: 'web' | 'plain', incoming: IncomingMessage, outgoing: ServerResponse) {
@@ -45,7 +48,7 @@ async function serve(kind: 'web' | 'plain', incoming: IncomingMessage, outgoing:
       await sendResponse(outgoing, toResponse(answer), request.method)
     } else {
       const request = await toPlainRequest(incoming, url)
-      await note(kind, request as Request)
+      await note(kind, request)
       sendPlainAnswer(outgoing, answer, request.method)
     }
   } catch (error) {
@@ -141,6 +144,8 @@ describe('an answer in plain parts', () => {
     ['a body', 'GET', JSON_ANSWER],
     ['the head of a body', 'HEAD', JSON_ANSWER],
     ['text that is not ASCII', 'GET', { ...JSON_ANSWER, body: '{"tag":"Größe €"}' }],
+    ['bytes', 'GET', { status: 200, headers: { 'x-a': 'b' }, body: Uint8Array.of(0, 255, 13, 10, 0xc3) }],
+    ['the head of bytes', 'HEAD', { status: 200, headers: { 'x-a': 'b' }, body: Uint8Array.of(1, 2) }],
     ['no body', 'GET', { status: 401, headers: { 'x-a': 'b' }, body: null }],
     ['an empty body', 'POST', { status: 200, headers: { 'Content-Type': 'text/plain' }, body: '' }],
     ['nothing at all', 'DELETE', { status: 204, headers: { 'x-a': 'b' }, body: null }],

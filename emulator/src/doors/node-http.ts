@@ -105,6 +105,7 @@ export async function toPlainRequest(incoming: IncomingMessage, url: URL): Promi
     url: url.href,
     headers: { get: (name) => headerOf(rawHeaders, name.toLowerCase()) },
     text: async () => (carriesBody ? utf8.decode(body) : ''),
+    bytes: async () => (carriesBody ? body : new Uint8Array()),
   }
 }
 
@@ -129,10 +130,11 @@ export function sendPlainAnswer(
   const lines: string[] = []
   for (const name in headers) lines.push(name, headers[name]!)
   const bodiless = status === 204 || status === 304
-  const size = body === null ? 0 : Buffer.byteLength(body)
+  const size = body === null ? 0 : typeof body === 'string' ? Buffer.byteLength(body) : body.length
   if (!bodiless) lines.push('Content-Length', String(size))
   outgoing.writeHead(status, lines)
   if (bodiless || method === 'HEAD' || body === null) outgoing.end()
+  else if (typeof body !== 'string') outgoing.end(body)
   // Text in ASCII is the same in either, and Latin-1 is written for less.
   else outgoing.end(body, size === body.length ? 'latin1' : 'utf8')
 }

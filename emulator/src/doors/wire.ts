@@ -2,9 +2,10 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import { createServer as createTcpServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import type { Caller, CertificateAuthority, Dispatcher, Journal, PlainAnswer, PlainRequest } from '../core/index.ts'
+import type { Caller, CertificateAuthority, Dispatcher, Journal, PlainAnswerer, PlainRequest } from '../core/index.ts'
 import { NOT_EMULATED } from '../core/index.ts'
 import { SNP_PRODUCTS } from '../psp/products.ts'
+import { answerControl, isLocalControl, refuseControl, WRONG_CREDENTIAL } from './control-requests.ts'
 import type { InstanceCredential } from './credential.ts'
 import type { LocalRoutes } from './local-routes.ts'
 import { BadRequestError, requestUrl, sendPlainAnswer, sendResponse, toPlainRequest, toRequest } from './node-http.ts'
@@ -24,6 +25,8 @@ export interface WireOptions {
   readonly credential: InstanceCredential
   /** Answers the control routes; the door has checked that the caller is this machine and knows the credential. */
   readonly control: (request: Request) => Promise<Response>
+  /** The same in plain parts, for what of it is asked often. */
+  readonly plainControl?: (method: string, url: URL) => PlainAnswerer | undefined
   /** Answers what is not for the credential's holder alone; the door has checked the Host header. */
   readonly local?: LocalRoutes
   /** Whether a client may speak TLS straight to the port, without the credential. Default: programs of this user and root's. */
@@ -49,9 +52,6 @@ export class PortInUseError extends Error {
     this.name = 'PortInUseError'
   }
 }
-
-/** Below this path on the plain port are the control routes. */
-export const CONTROL_PREFIX = '/.skerry/'
 
 /** A client that keeps connections open and comes back within this time finds it open. Milliseconds. */
 const KEEP_ALIVE_MS = 75_000
@@ -127,9 +127,12 @@ export function createWireDoor(options: WireOptions): WireDoor {
     const target = incoming.url ?? '/'
     if (target.startsWith('/')) {
       const authority = () => `http://${requestAuthority(incoming, [])}`
-      void serve(incoming, outgoing, authority, (request) =>
-        answerControl(request, options, () => mayConnect(incoming.socket)),
-      )
+      const answerPlainly = (url: URL) => {
+        const plain = options.plainControl?.(incoming.method ?? 'GET', url)
+        return plain && (async (request: PlainRequest) => refuseControl(request, options) ?? (await plain(request)))
+      }
+      const answer = (request: Request) => answerControl(request, options, () => mayConnect(incoming.socket))
+      void serve(incoming, outgoing, authority, answer, answerPlainly)
       return
     }
     const client = credential.readProxyAuthorization(incoming.headers['proxy-authorization'])
@@ -250,7 +253,7 @@ async function serve(
   outgoing: ServerResponse,
   origin: () => string,
   answer: (request: Request) => Response | Promise<Response>,
-  answerPlainly?: (url: URL) => ((request: PlainRequest) => Promise<PlainAnswer>) | undefined,
+  answerPlainly?: (url: URL) => PlainAnswerer | undefined,
 ): Promise<void> {
   try {
     const url = requestUrl(incoming, origin())
@@ -259,7 +262,8 @@ async function serve(
       return sendPlainAnswer(outgoing, await plain(await toPlainRequest(incoming, url)), incoming.method ?? 'GET')
     }
     const gone = new AbortController()
-    outgoing.once('close', () => gone.abort())
+    // An answer that was sent whole closes, too.
+    outgoing.once('close', () => outgoing.writableFinished || gone.abort())
     const request = await toRequest(incoming, url, gone.signal)
     await sendResponse(outgoing, await answer(request), request.method)
   } catch (error) {
@@ -273,39 +277,6 @@ async function serve(
   }
 }
 
-async function answerControl(
-  request: Request,
-  options: WireOptions,
-  isOwner: () => Promise<boolean>,
-): Promise<Response> {
-  if (!new URL(request.url).pathname.startsWith(CONTROL_PREFIX)) {
-    const text = 'This is the proxy of a Skerry emulator. Point HTTPS_PROXY at it: `skerry env` prints how.\n'
-    return new Response(text, { status: 404, headers: { 'content-type': 'text/plain; charset=utf-8' } })
-  }
-  const local = isLoopbackHost(request.headers.get('host')) ? options.local?.answer(request, isOwner) : undefined
-  if (local !== undefined) return await local
-  // A page in a browser may reach loopback: it cannot leave out Origin, nor name another host than the one it resolved.
-  if (!isLocalControl(Object.fromEntries(request.headers))) {
-    return Response.json(
-      { error: { code: 'Forbidden', message: 'control routes answer local programs only' } },
-      { status: 403 },
-    )
-  }
-  if (!options.credential.isControlAuthorization(request.headers.get('authorization') ?? undefined)) {
-    return Response.json({ error: { code: 'Unauthorized', message: WRONG_CREDENTIAL } }, { status: 401 })
-  }
-  return await options.control(request)
-}
-
-function isLocalControl(headers: Readonly<Record<string, string | string[] | undefined>>): boolean {
-  return headers.origin === undefined && isLoopbackHost(String(headers.host ?? ''))
-}
-
-function isLoopbackHost(header: string | null): boolean {
-  return /^(?:127\.0\.0\.1|localhost)(?::\d+)?$/.test(header ?? '')
-}
-
-const WRONG_CREDENTIAL = "this instance's credential is missing or wrong; `skerry env` prints it"
 const PROXY_AUTHENTICATE = 'Proxy-Authenticate: Basic realm="Skerry"\r\n'
 
 function refuseProxy(outgoing: ServerResponse): void {
