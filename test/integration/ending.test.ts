@@ -57,7 +57,9 @@ describe('an emulator whose containers run', () => {
     const arm = new ContainerInstanceManagementClient(up.credential, up.info.credentials.subscriptionId, up.sdkOptions)
     await arm.containerGroups.beginCreateOrUpdateAndWait('skerry', 'sidecar', sidecarGroup, { updateIntervalInMs: 50 })
     await until(async () =>
-      (await arm.containers.listLogs('skerry', 'sidecar', 'sidecar')).content?.includes('Listening on localhost'),
+      (await arm.containers.listLogs('skerry', 'sidecar', 'sidecar')).content?.includes(
+        'Listening and serving HTTP on localhost',
+      ),
     )
     const processes = descendants(child.pid!)
     expect(processes.length).toBeGreaterThanOrEqual(2)

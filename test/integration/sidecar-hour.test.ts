@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdirSync } from 'node:fs'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { type Sidecar, startSidecar, trustStoreOf } from '@skerry/guest'
 import { encodeBase64 } from '@skerry/guest/wire'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -9,14 +11,21 @@ import { deviceOf, POLICY } from '../bench/release.ts'
 
 /*
  * An hour of a sidecar's life in virtual time. Each minute its clients ask for everything once; by plan the host's
- * certificates fail, the firmware is updated, the attestation service fails and renews its keys, the guest's clock leaves
- * the validity of the vault's certificate, and somebody answers with an old release. It is never started again.
+ * certificates fall due, fail, and expire, the firmware is updated, the attestation service fails and renews its keys, the
+ * guest's identity and the vault fail, the guest's clock leaves the validity of the vault's certificate, and somebody
+ * answers with an old release and with that of another key. It is never started again.
  */
 
 const MAA = 'sharedweu.weu.attest.azure.net'
 const VAULT = 'hour.vault.azure.net'
+const IMDS = '169.254.169.254'
 const MINUTE = 60_000
-const DAY = 24 * 60 * MINUTE
+const YEAR = 365 * 24 * 60 * MINUTE
+/** For how long the host says that its certificates serve, in place of the day that Azure says. */
+const CERTIFICATES_LAST = 10 * MINUTE
+
+setFlagsFromString('--expose-gc')
+const collectGarbage: () => void = runInNewContext('gc')
 
 type Answers = Readonly<Record<'raw' | 'combined' | 'maa' | 'release' | 'closed', { status: number; body: Body }>>
 type Body = Readonly<Record<string, string>>
@@ -26,18 +35,25 @@ let sidecar: Sidecar
 const clock = manualClock(systemClock().now())
 const lines: string[] = []
 /** What is between the guest and Azure, by host name: answers in the place of the service. */
-const between = new Map<string, (request: Request) => Response | undefined>()
+const between = new Map<string, (request: Request) => Promise<Response> | Response | undefined>()
 const said: string[] = []
+/** Minutes in which THIM was asked. */
+const thimAsked: number[] = []
+/** Of the sidecar's own, under way. */
+let waits = 0
 let skew = 0
+let minute = -1
 let recorded = ''
 
 const fetchThroughFaults = async (input: string, init?: RequestInit) => {
   const request = new Request(input, init)
-  const instead = between.get(new URL(input).hostname)?.(request.clone())
+  if (input.includes('/THIM/')) thimAsked.push(minute)
+  const instead = await between.get(new URL(input).hostname)?.(request.clone())
   if (instead !== undefined) return instead
   const answer = await emulator.dispatcher.dispatch(request, { door: 'process' })
-  if (input.includes('/release?') && answer.ok) recorded = await answer.clone().text()
-  return answer
+  if (input.includes('/keys/open/release?') && answer.ok) recorded = await answer.clone().text()
+  if (!input.includes('/THIM/') || !answer.ok) return answer
+  return Response.json({ ...((await answer.json()) as object), cacheControl: String(CERTIFICATES_LAST / 1000) })
 }
 
 beforeAll(async () => {
@@ -63,7 +79,7 @@ beforeAll(async () => {
       managedIdentities: [{ name: 'hour', resourceGroup: 'hour' }],
       vaults: [{ name: 'hour', resourceGroup: 'hour' }],
       roleAssignments: [{ principal: 'hour', role: 'Key Vault Crypto Service Release User', scope: 'vaults/hour' }],
-      keys: [key('open', hostData), key('closed', '00'.repeat(32))],
+      keys: [key('open', hostData), key('other', hostData), key('closed', '00'.repeat(32))],
     },
   })
   sidecar = await startSidecar({
@@ -71,7 +87,7 @@ beforeAll(async () => {
     device: deviceOf(emulator),
     securityContext: {
       source: 'an hour',
-      certification: await emulator.psp.thim(),
+      certification: { ...(await emulator.psp.thim()), cacheControl: String(CERTIFICATES_LAST / 1000) },
       referenceInfoBase64: encodeBase64(await emulator.psp.uvm.endorsement()),
     },
     credential: { getToken: async (scope) => ({ token: await identityToken(scope.replace('/.default', '')) }) },
@@ -81,9 +97,12 @@ beforeAll(async () => {
       now: () => clock.now() + skew,
       sleep: async (ms, signal) => {
         signal?.throwIfAborted()
+        waits += 1
         await clock.advance(ms)
+        waits -= 1
       },
     },
+    logLevel: 'trace',
     write: (line) => lines.push(line),
   })
 })
@@ -93,8 +112,9 @@ afterAll(async () => {
 })
 
 async function identityToken(resource: string): Promise<string> {
-  const url = `http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${resource}`
+  const url = `http://${IMDS}/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${resource}`
   const answer = await fetchThroughFaults(url, { headers: { Metadata: 'true' } })
+  if (!answer.ok) throw new Error(`IMDS answered ${answer.status}`)
   return ((await answer.json()) as { access_token: string }).access_token
 }
 
@@ -126,8 +146,8 @@ interface Event {
   readonly until: number
   readonly combined: 200 | 500
   readonly maa: 200 | 403
-  /** Of the release that is meant to succeed. */
-  readonly reason: RegExp
+  /** Why the release that is meant to succeed does not; absent when it does. */
+  readonly reason?: RegExp
 }
 
 const thimFails = { thim: { at: 1, count: 1_000_000, status: 503 } } as const
@@ -163,10 +183,20 @@ const PLAN: readonly Event[] = [
     reason: /MAA .*not JSON/,
   },
   {
+    // What is due is not renewed, and serves on.
+    from: 20,
+    until: 24,
+    begin: () => emulator.psp.setFaults(thimFails),
+    end: () => emulator.psp.setFaults({}),
+    combined: 200,
+    maa: 200,
+  },
+  {
+    // Past the end of each certificate: the chip's, which the attestation service judges, and the vault's, which this does.
     from: 25,
     until: 30,
     begin: () => {
-      skew = 400 * DAY
+      skew = 8 * YEAR
     },
     end: () => {
       skew = 0
@@ -176,8 +206,20 @@ const PLAN: readonly Event[] = [
     reason: /certificate/,
   },
   {
-    from: 35,
-    until: 40,
+    from: 30,
+    until: 33,
+    begin: () =>
+      void between.set(IMDS, ({ url }) =>
+        url.includes('/identity/') ? new Response(null, { status: 500 }) : undefined,
+      ),
+    end: () => void between.delete(IMDS),
+    combined: 200,
+    maa: 200,
+    reason: /IMDS|token/,
+  },
+  {
+    from: 34,
+    until: 37,
     begin: () => {
       const old = recorded
       between.set(VAULT, () => new Response(old, { headers: { 'content-type': 'application/json' } }))
@@ -186,6 +228,36 @@ const PLAN: readonly Event[] = [
     combined: 200,
     maa: 200,
     reason: /does not belong to this request/,
+  },
+  {
+    // Released to this guest, for this request, and not the key that was asked for.
+    from: 38,
+    until: 40,
+    begin: () =>
+      void between.set(VAULT, async (request) => {
+        const url = request.url.replace('/keys/open/', '/keys/other/')
+        if (url === request.url) return await emulator.dispatcher.dispatch(request, { door: 'process' })
+        const { method, headers } = request
+        const instead = new Request(url, { method, headers, body: await request.text() })
+        return await emulator.dispatcher.dispatch(instead, { door: 'process' })
+      }),
+    end: () => void between.delete(VAULT),
+    combined: 200,
+    maa: 200,
+    reason: /does not belong to this request/,
+  },
+  {
+    from: 42,
+    until: 44,
+    begin: () =>
+      void between.set(
+        VAULT,
+        () => new Response('{"error":{"code":"Throttled","message":"slow down"}}', { status: 429 }),
+      ),
+    end: () => void between.delete(VAULT),
+    combined: 200,
+    maa: 200,
+    reason: /429 Throttled/,
   },
   {
     from: 45,
@@ -202,15 +274,15 @@ describe('an hour of a sidecar', () => {
   it('releases what it may and nothing else, recovers from each failure by itself, and leaks nothing', async () => {
     const keys = new Set<string>()
     const before = await warm()
-    for (let minute = 0; minute < 60; minute += 1) {
+    for (minute = 0; minute < 60; minute += 1) {
       for (const event of PLAN) if (event.until === minute) event.end()
       for (const event of PLAN) if (event.from === minute) event.begin()
       const event = PLAN.find(({ from, until }) => from <= minute && minute < until)
       const { raw, combined, maa, release, closed } = await askForEverything()
       const seen = { minute, raw: raw.status, combined: combined.status, maa: maa.status, release: release.status }
       const expected = { minute, raw: 200, combined: event?.combined ?? 200, maa: event?.maa ?? 200 }
-      expect(seen).toEqual({ ...expected, release: event === undefined ? 200 : 403 })
-      if (event !== undefined) expect(release.body).toEqual({ error: expect.stringMatching(event.reason) })
+      expect(seen).toEqual({ ...expected, release: event?.reason === undefined ? 200 : 403 })
+      if (event?.reason !== undefined) expect(release.body).toEqual({ error: expect.stringMatching(event.reason) })
       else keys.add(release.body.key!)
       expect([closed.status, Object.keys(closed.body)]).toEqual([403, ['error']])
       await clock.advance(MINUTE)
@@ -219,15 +291,30 @@ describe('an hour of a sidecar', () => {
     // One key, the same each time.
     expect(keys.size).toBe(1)
     const { d, p } = JSON.parse([...keys][0]!) as Record<string, string>
-    expect(await warm()).toBeLessThanOrEqual(before + 2)
+    const after = await warm()
+    expect(after.descriptors).toBeLessThanOrEqual(before.descriptors + 2)
+    expect([after.timers, waits]).toEqual([before.timers, 0])
+    // Most of it is the emulator's: what it has recorded.
+    expect(after.heap - before.heap).toBeLessThan(24 * 1024 * 1024)
+    // When they are due, when the firmware is newer, once a minute while they are due and not to be had or have expired,
+    // and when the clock is put right.
+    const minutesOf = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index)
+    const asked = [minutesOf(5, 10), minutesOf(20, 30), [40], minutesOf(45, 50), [60]].flat()
+    expect([...new Set(thimAsked)]).toEqual(asked)
+    expect(minutesOf(20, 30).map((at) => thimAsked.filter((other) => other === at).length)).toEqual([
+      ...[4, 4, 4, 4],
+      ...[1, 1, 1, 1, 1, 1, 1],
+    ])
     const errors = said.filter((text) => text.startsWith('{"error"')).join()
     for (const secret of [d!, p!, 'eyJ']) expect(lines.join('\n') + errors).not.toContain(secret)
   }, 180_000)
 })
 
-/** Open descriptors, once everything of a request is let go. */
-async function warm(): Promise<number> {
+/** What is held once everything of a request is let go. */
+async function warm() {
   await askForEverything()
   await new Promise(setImmediate)
-  return readdirSync('/proc/self/fd').length
+  collectGarbage()
+  const timers = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+  return { descriptors: readdirSync('/proc/self/fd').length, timers, heap: process.memoryUsage().heapUsed }
 }

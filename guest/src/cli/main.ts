@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import type { AttestFlags, ExecFlags, ReleaseFlags, ReportFlags } from './flags.ts'
 import { fromGoFlags } from './go-flags.ts'
 
@@ -30,6 +30,9 @@ function outputFailed(error: NodeJS.ErrnoException): void {
   process.stderr.write(`skerry-guest: standard output cannot be written: ${error.message}\n`)
   process.exit(1)
 }
+
+/** What Go's `strconv.ParseBool` takes. */
+const GO_BOOLEANS = ['1', 't', 'T', 'true', 'TRUE', 'True', '0', 'f', 'F', 'false', 'FALSE', 'False']
 
 /** Beside the sources as beside the bundle. */
 function version(): string {
@@ -80,18 +83,24 @@ Exit codes: 1 failed, 2 wrong flags, 3 no device or refused by it, 4 not atteste
     )
     .argument('[args]', 'the same as --base64: as the start script of the original takes it')
     .argument('[port]', 'the same as --port')
+    .allowExcessArguments()
     .option(
       '--base64 <json>',
       'base64 of {"identity":{"client_id":"…"},"maaconfig":{"user_agent":"…"}}; also SkrSideCarArgs',
     )
     .option('--port <number>', 'default 8080; also Port')
-    .option('--loglevel <level>', 'panic, fatal, error, warning, info, debug (default) or trace; also LogLevel')
+    .option('--loglevel <level>', 'panic, fatal, error, warning (default), info, debug or trace; also LogLevel')
     .option('--logfile <path>', 'default standard error; also LogFile')
     .option('--server_type <type>', 'http (default) or grpc; also ServerType')
     .option('--infile <path>', 'wrap this file instead of serving')
     .option('--keypath <path>', 'the key to wrap for: <path>-info.json says where its public half is')
     .option('--outfile <path>', 'where the wrapped data goes, base64')
-    .option('--allowTestingMismatchedTCB [boolean]', 'begin with certificates that fit no report: for tests')
+    .addOption(
+      new Option(
+        '--allowTestingMismatchedTCB [boolean]',
+        'begin with certificates that fit no report: for tests',
+      ).choices(GO_BOOLEANS),
+    )
     .addHelpText('after', '\nThe flags may be written with one dash, as the original has them: -port 8080')
     .action(async (args: string | undefined, port: string | undefined, flags: Record<string, string>) => {
       const positionals = [args, port].filter((value) => value !== undefined)

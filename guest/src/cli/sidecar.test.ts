@@ -36,11 +36,25 @@ describe('skerry-guest sidecar', () => {
     [['-infile', '/nowhere'], "Can't read input file /nowhere (ERR_WRAP)"],
     [['-server_type', 'smtp'], '-server_type must be http or grpc'],
     [['e30=', '70000'], '-port must be a number'],
-    [['-allowTestingMismatchedTCB=perhaps'], '-allowTestingMismatchedTCB must be true or false'],
+    [['-port', '-1'], '-port must be a number'],
+    [['-base64', Buffer.from('[]').toString('base64')], '-base64 (SkrSideCarArgs)'],
+    [['-logfile', '/nowhere/log'], "'/nowhere/log'"],
   ])('says in one line what is wrong with %j, and ends with 1', async (args, words) => {
     await main(['sidecar', ...args])
     expect(said).toHaveLength(1)
     expect(said[0]).toContain(words)
     expect(process.exitCode).toBe(1)
+  })
+
+  it.each([
+    [['-nope'], "unknown option '-nope'"],
+    [['-PORT', '80'], "unknown option '-PORT'"],
+    [['---port', '80'], "unknown option '---port'"],
+    [['-port'], 'argument missing'],
+    [['-allowTestingMismatchedTCB=perhaps'], "'perhaps' is invalid"],
+  ])('ends with 2, as the original does, for flags that are none: %j', async (args, words) => {
+    await main(['sidecar', ...args])
+    expect(said.join('')).toContain(words)
+    expect(process.exitCode).toBe(2)
   })
 })

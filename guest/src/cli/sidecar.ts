@@ -14,6 +14,9 @@ export async function runSidecar(flags: Flags, positionals: readonly string[] = 
     if (error.code !== 'EADDRINUSE') throw error
     throw new Error(`-port: ${settings.port} is in use on localhost`, { cause: error })
   })
+  // Said at every level, as the original says it: who starts this by hand sees that it is there.
+  const { serverType: type } = settings
+  process.stdout.write(`Listening and serving ${type === 'grpc' ? 'gRPC' : 'HTTP'} on localhost:${sidecar.port}\n`)
   const stop = () => {
     // Whatever is still under way belongs to clients that are going too.
     void sidecar.stop().finally(() => process.exit(0))

@@ -35,7 +35,7 @@ function sidecar(options: { noDevice?: boolean } = {}) {
     referenceInfoBase64: 'AQID',
     credential: { getToken: async () => ({ token: 'identity-token' }) },
     trust: trustStoreOf([root.pem]),
-    log: createLog({ write: (line) => lines.push(line), clock: stillClock() }),
+    log: createLog({ level: 'debug', write: (line) => lines.push(line), clock: stillClock() }),
   })
   const ask = async (method: string, target: string, body: unknown = '', host = 'localhost:8080') => {
     const sent = typeof body === 'string' ? body : JSON.stringify(body)

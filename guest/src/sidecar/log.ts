@@ -11,7 +11,7 @@ export type Log = (level: LogLevel, message: string) => void
 
 /** Where its lines go, by level. */
 export interface LogOptions {
-  /** Less severe lines are left out. Default `debug`. */
+  /** Less severe lines are left out. Default `warning`. */
   readonly level?: LogLevel
   /** Gets whole lines without their end. */
   readonly write: (line: string) => void
@@ -22,7 +22,7 @@ export interface LogOptions {
  * Lines as the original sidecar's users read and search them: `level=debug msg=Releasing key blob: {name}`, here with the
  * time in front. Line ends inside a message are written as blanks, so that no answer of a service can forge a line.
  */
-export function createLog({ level = 'debug', write, clock }: LogOptions): Log {
+export function createLog({ level = 'warning', write, clock }: LogOptions): Log {
   const least = LOG_LEVELS.indexOf(level)
   return (at, message) => {
     if (LOG_LEVELS.indexOf(at) > least) return

@@ -23,7 +23,7 @@ async function exchange(sent: string, { answers = Number.POSITIVE_INFINITY } = {
   let came = ''
   for await (const chunk of socket.setEncoding('utf8')) {
     came += chunk
-    if ((came.match(/200 OK[^]*?\r\n\r\n(nothing|\{\})/g)?.length ?? 0) >= answers) break
+    if ((came.match(/200 OK[\s\S]*?\r\n\r\n(nothing|\{\})/g)?.length ?? 0) >= answers) break
   }
   return came.replaceAll(/Date: [^\r]+/g, 'Date: then')
 }

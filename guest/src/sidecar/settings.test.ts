@@ -5,7 +5,7 @@ const base64 = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('
 
 describe("the sidecar's settings", () => {
   it('have defaults', () => {
-    expect(readSettings({}, {})).toEqual({ serverType: 'http', port: 8080, logLevel: 'debug' })
+    expect(readSettings({}, {})).toEqual({ serverType: 'http', port: 8080, logLevel: 'warning' })
   })
 
   it('come from the variables of the image', () => {
@@ -28,6 +28,12 @@ describe("the sidecar's settings", () => {
     })
   })
 
+  it('are read as Go reads JSON and base64: names in any case, lines that are wrapped, null for nothing', () => {
+    const azure = base64({ Identity: { CLIENT_ID: 'a-client-id' }, maaconfig: null }).replaceAll(/.{16}/g, '$&\n')
+    expect(readSettings({ base64: azure }, {})).toMatchObject({ clientId: 'a-client-id' })
+    expect(readSettings({ base64: base64(null) }, {})).toEqual(readSettings({}, {}))
+  })
+
   it('come from flags before variables', () => {
     expect(readSettings({ port: '1', loglevel: 'trace' }, { Port: '2', LogLevel: 'info' })).toMatchObject({
       port: 1,
@@ -43,6 +49,9 @@ describe("the sidecar's settings", () => {
     [{ base64: base64({ identity: { client_id: 7 } }) }, '-base64'],
     [{ base64: base64({ maaconfig: { user_agent: [] } }) }, '-base64'],
     [{ base64: base64({ certcache: { endpoint: 1 } }) }, '-base64'],
+    [{ base64: base64({ identity: 'mine' }) }, '-base64'],
+    [{ base64: base64([]) }, '-base64'],
+    [{ base64: base64({}).replaceAll('=', '') }, '-base64'],
     [{ serverType: 'smtp' }, '-server_type'],
     [{ allowTestingMismatchedTCB: 'perhaps' }, '-allowTestingMismatchedTCB'],
   ])('%o is refused with the flag named', (flags, field) => {

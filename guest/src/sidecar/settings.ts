@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from '../http/endpoint.ts'
 import type { CertCacheConfig } from '../thim/certcache.ts'
-import { decodeBase64, decodeUtf8 } from '../wire/index.ts'
+import { decodeGoBase64 } from './go-base64.ts'
+import { GoJsonError, type GoObject, objectOf, parseGoObject, textOf } from './go-json.ts'
 import { LOG_LEVELS, type LogLevel } from './log.ts'
 
 export const SERVER_TYPES = ['http', 'grpc'] as const
@@ -12,7 +13,7 @@ export interface SidecarSettings {
   readonly serverType: ServerType
   /** 0: any free port. Default 8080. */
   readonly port: number
-  /** Default `debug`. */
+  /** Default `warning`. */
   readonly logLevel: LogLevel
   /** Default: standard error. */
   readonly logFile?: string
@@ -58,7 +59,7 @@ export function readSettings(flags: SidecarFlags, env: Readonly<Record<string, s
   return {
     serverType: readServerType(flags.serverType || env.ServerType || 'http'),
     port: readPort(flags.port || env.Port || port || '8080'),
-    logLevel: readLevel(flags.loglevel || env.LogLevel || 'debug'),
+    logLevel: readLevel(flags.loglevel || env.LogLevel || 'warning'),
     ...(logFile !== undefined && { logFile }),
     ...azure,
     ...(readBoolean('-allowTestingMismatchedTCB', flags.allowTestingMismatchedTCB) && { mismatchedTcb: true as const }),
@@ -97,39 +98,30 @@ type AzureInformation = Pick<SidecarSettings, 'clientId' | 'userAgent' | 'certCa
 
 function readAzureInformation(base64: string | undefined): AzureInformation {
   if (base64 === undefined) return {}
-  let value: unknown
   try {
-    value = JSON.parse(decodeUtf8(decodeBase64(base64)))
-  } catch {
+    const azure = parseGoObject(decodeGoBase64(base64)?.toString() ?? '')
+    const clientId = textOf(objectOf(azure, 'identity'), 'client_id')
+    const userAgent = textOf(objectOf(azure, 'maaconfig'), 'user_agent')
+    const certCache = readCertCache(objectOf(azure, 'certcache'))
+    return {
+      ...(clientId !== '' && { clientId }),
+      ...(userAgent !== '' && { userAgent }),
+      ...(certCache !== undefined && { certCache }),
+    }
+  } catch (error) {
+    if (!(error instanceof GoJsonError)) throw error
     throw new InvalidArgumentError(
       '-base64',
-      '(SkrSideCarArgs) must be base64 of JSON, such as {"identity":{"client_id":"…"}}',
+      `(SkrSideCarArgs) must be base64 of JSON, such as {"identity":{"client_id":"…"}}: ${error.message}`,
     )
-  }
-  const clientId = textAt(value, 'identity', 'client_id')
-  const userAgent = textAt(value, 'maaconfig', 'user_agent')
-  const certCache = readCertCache(value)
-  return {
-    ...(clientId !== undefined && { clientId }),
-    ...(userAgent !== undefined && { userAgent }),
-    ...(certCache !== undefined && { certCache }),
   }
 }
 
 const CERT_CACHE = ['endpoint_type', 'endpoint', 'tee_type', 'api_version', 'client_id'] as const
 
 /** Undefined when it names no endpoint. */
-function readCertCache(value: unknown): CertCacheConfig | undefined {
-  const read = CERT_CACHE.map((name) => [name, textAt(value, 'certcache', name)] as const)
-  const config: CertCacheConfig = Object.fromEntries(read.filter(([, text]) => text !== undefined))
+function readCertCache(certcache: GoObject): CertCacheConfig | undefined {
+  const read = CERT_CACHE.map((name) => [name, textOf(certcache, name)] as const)
+  const config: CertCacheConfig = Object.fromEntries(read.filter(([, text]) => text !== ''))
   return config.endpoint === undefined ? undefined : config
-}
-
-/** Undefined when it is missing or empty. */
-function textAt(value: unknown, outer: string, inner: string): string | undefined {
-  const text = (value as Record<string, Record<string, unknown> | undefined> | null)?.[outer]?.[inner]
-  if (text === undefined || text === null || text === '') return undefined
-  if (typeof text !== 'string')
-    throw new InvalidArgumentError('-base64', `(SkrSideCarArgs): /${outer}/${inner} must be a string`)
-  return text
 }

@@ -10,6 +10,7 @@ const wrappingKeys = createWrappingKeys({ size: 1, parallel: 1 })
 
 const options = (lines: string[] = []): StartSidecarOptions => ({
   port: 0,
+  logLevel: 'info',
   device: deviceWith(TCB),
   securityContext: { source: 'a test', certification: certificationOf(TCB) },
   credential: { getToken: async () => null },

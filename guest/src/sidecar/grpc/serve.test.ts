@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Client, credentials, loadPackageDefinition, type ServiceError } from '@grpc/grpc-js'
+import { type Client, credentials, Client as GrpcClient, loadPackageDefinition, type ServiceError } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import { getResponse, type RequestHandler } from 'msw'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -56,6 +56,7 @@ async function start(options: Partial<StartSidecarOptions> = {}): Promise<Sideca
   lines.length = 0
   const sidecar = await startSidecar({
     serverType: 'grpc',
+    logLevel: 'debug',
     port: 0,
     device: deviceWith(TCB),
     securityContext: { source: 'a test', certification, referenceInfoBase64: 'AQID' },
@@ -152,6 +153,27 @@ describe('the key provider', () => {
     expect(seen.vault.at(-1)).toMatchObject({ authorization: 'Bearer identity-token', kid: '/keys/k/release' })
     expect(lines.join('\n')).toContain('Releasing key blob: {k}')
     expect(lines.join('\n')).not.toContain(base64('a layer key'))
+  })
+
+  it('answers ocicrypt, whose package has another name, to wrap and to unwrap', async () => {
+    vaultWithKey()
+    const { port } = await connect()
+    const client = new GrpcClient(`localhost:${port}`, credentials.createInsecure())
+    closing.push(() => client.close())
+    const same = (bytes: Buffer) => bytes
+    // Both messages have one field, number 1, of bytes: tag, length of two bytes, content.
+    const call = (method: string, input: object) =>
+      new Promise<Record<string, Record<string, string>>>((done, fail) => {
+        const json = Buffer.from(JSON.stringify(input))
+        const message = Buffer.concat([Buffer.from([0x0a, (json.length & 0x7f) | 0x80, json.length >> 7]), json])
+        const path = `/keyprovider.KeyProviderService/${method}`
+        client.makeUnaryRequest(path, same, same, message, (error, reply) =>
+          error ? fail(error) : done(JSON.parse(reply!.subarray(reply!.indexOf('{')).toString())),
+        )
+      })
+    const { keywrapresults } = await call('WrapKey', toWrap('a layer key'))
+    const { keyunwrapresults } = await call('UnWrapKey', toUnwrap(keywrapresults!.annotation!))
+    expect(keyunwrapresults!.optsdata).toBe(base64('a layer key'))
   })
 
   it('makes a new ciphertext each time', async () => {

@@ -40,7 +40,10 @@ export async function serveGrpc(options: GrpcServerOptions): Promise<GrpcServer>
     protoLoader.loadSync(reflectionProto(version), { keepCase: true }),
   )
   const server = new grpc.Server()
-  server.addService(serviceOf(definition, 'key_provider.KeyProviderService'), implementation(options))
+  const service = serviceOf(definition, SERVICE)
+  const calls = implementation(options)
+  server.addService(service, calls)
+  server.addService(asOcicryptNamesIt(service), calls)
   new ReflectionService(withJsonNames(Object.assign({}, ...reflection, definition) as PackageDefinition)).addToServer(
     server,
   )
@@ -53,6 +56,20 @@ export async function serveGrpc(options: GrpcServerOptions): Promise<GrpcServer>
     port,
     stop: async () => server.forceShutdown(),
   }
+}
+
+const SERVICE = 'key_provider.KeyProviderService'
+
+/**
+ * The two calls of ocicrypt's key provider protocol under its own package name (ocicrypt, `keyprovider.proto`), which the
+ * original does not answer: same messages on the wire. Reflection lists the original's name alone.
+ */
+function asOcicryptNamesIt(service: ServiceDefinition): ServiceDefinition {
+  const calls = (['WrapKey', 'UnWrapKey'] as const).map((name) => {
+    const method = service[name]!
+    return [name, { ...method, path: method.path.replace(SERVICE, 'keyprovider.KeyProviderService') }]
+  })
+  return Object.fromEntries(calls) as ServiceDefinition
 }
 
 const REFLECTION_VERSIONS = ['v1', 'v1alpha'] as const
