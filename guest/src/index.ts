@@ -60,3 +60,4 @@ export {
   SecurityContextError,
   uvmEndorsementsOf,
 } from './uvm/security-context.ts'
+export type { AttestedData, ReleasedKeyPayload, ReleaseEnc, SnpReport, ThimCertification } from './wire/index.ts'

@@ -3,6 +3,9 @@ import type { AttestationClaims } from '../claims.ts'
 import { createGate, type GateOptions } from './gate.ts'
 import { headerOf, refuse } from './node.ts'
 
+export type { AttestationClaims } from '../claims.ts'
+export type { GateOptions } from './gate.ts'
+
 /** The request as handlers behind it see it. */
 export interface AttestedRequest extends IncomingMessage {
   /** What the verified token said. */

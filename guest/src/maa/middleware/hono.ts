@@ -2,6 +2,9 @@ import type { MiddlewareHandler } from 'hono'
 import type { AttestationClaims } from '../claims.ts'
 import { createGate, type GateOptions } from './gate.ts'
 
+export type { AttestationClaims } from '../claims.ts'
+export type { GateOptions } from './gate.ts'
+
 /** What handlers behind it find with `c.get('attestation')`. */
 export interface AttestedVariables {
   /** Verified; what the token said. */

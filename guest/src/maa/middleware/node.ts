@@ -2,6 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AttestationClaims } from '../claims.ts'
 import { type Admission, createGate, type GateOptions } from './gate.ts'
 
+export type { AttestationClaims } from '../claims.ts'
+export type { GateOptions } from './gate.ts'
+
 /** Gets attested requests alone, with what their token said. */
 export type AttestedListener = (
   request: IncomingMessage,
