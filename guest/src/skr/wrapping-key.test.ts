@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
+import type { Clock } from '../clock.ts'
 import { createWrappingKey, createWrappingKeys, type WrappingKey } from './wrapping-key.ts'
 
 describe('a wrapping key', () => {
@@ -71,5 +72,112 @@ describe('the stock of wrapping keys', () => {
     const keys = createWrappingKeys({ create: () => Promise.reject(new Error('no entropy')) })
     keys.fill()
     await expect(keys.take()).rejects.toThrow('no entropy')
+  })
+})
+
+describe('a stock of wrapping keys between releases', () => {
+  const settle = () => new Promise((resolve) => setImmediate(resolve))
+
+  /** Keys that are made at once, and moments that pass when the test says so. */
+  function world(size: number) {
+    let made = 0
+    const sleeping: (() => void)[] = []
+    const clock: Clock = {
+      now: () => 0,
+      sleep: () => new Promise((resolve) => sleeping.push(resolve)),
+    }
+    const create = async () => ({ kid: `${++made}` }) as WrappingKey
+    const keys = createWrappingKeys({ size, create, clock })
+    const moment = async () => {
+      sleeping.shift()?.()
+      await settle()
+    }
+    return { keys, made: () => made, moment, sleeping }
+  }
+
+  async function filled(size: number) {
+    const it = world(size)
+    it.keys.fill()
+    await settle()
+    return it
+  }
+
+  it('is refilled when nothing has happened for a moment, not during a release', async () => {
+    const { keys, made, moment } = await filled(4)
+    await keys.take()
+    await moment()
+    await moment()
+    expect(made()).toBe(4)
+    keys.done()
+    await moment()
+    expect(made(), 'the release has ended in this moment').toBe(4)
+    await moment()
+    expect(made()).toBe(5)
+  })
+
+  it('is not refilled while release follows on release', async () => {
+    const { keys, made, moment } = await filled(4)
+    for (let at = 0; at < 3; at += 1) {
+      await keys.take()
+      keys.done()
+      await moment()
+    }
+    expect(made()).toBe(4)
+    await moment()
+    expect(made()).toBe(7)
+  })
+
+  it('does not wait for a release that takes two seconds, or whose end nobody tells', async () => {
+    const { keys, made, moment } = await filled(4)
+    await keys.take()
+    for (let at = 1; at < 40; at += 1) await moment()
+    expect(made()).toBe(4)
+    await moment()
+    expect(made()).toBe(5)
+  })
+
+  it('has one key made at once when the last one is given out', async () => {
+    const { keys, made } = await filled(2)
+    await keys.take()
+    expect(made()).toBe(2)
+    await keys.take()
+    await settle()
+    expect(made()).toBe(3)
+  })
+
+  it('becomes as large as the largest burst, up to a bound', async () => {
+    const { keys, made, moment } = await filled(2)
+    const rest = async () => {
+      await moment()
+      await moment()
+    }
+    const burst = async (clients: number) => {
+      await Promise.all(Array.from({ length: clients }, () => keys.take()))
+      for (let at = 0; at < clients; at += 1) keys.done()
+      await rest()
+    }
+    const stocks: number[] = []
+    let taken = 0
+    for (const clients of [1, 5, 3, 40]) {
+      await burst(clients)
+      taken += clients
+      stocks.push(made() - taken)
+    }
+    expect(stocks).toEqual([2, 5, 5, 16])
+  })
+
+  it('does not keep a process from ending', async () => {
+    const asked: unknown[] = []
+    const clock: Clock = {
+      now: () => 0,
+      sleep: (_ms, _signal, options) => {
+        asked.push(options)
+        return new Promise(() => undefined)
+      },
+    }
+    const keys = createWrappingKeys({ size: 2, clock, create: async () => ({}) as WrappingKey })
+    await keys.take()
+    await settle()
+    expect(asked).toEqual([{ keepsAlive: false }])
   })
 })
