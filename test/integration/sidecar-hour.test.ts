@@ -293,7 +293,8 @@ describe('an hour of a sidecar', () => {
     const { d, p } = JSON.parse([...keys][0]!) as Record<string, string>
     const after = await warm()
     expect(after.descriptors).toBeLessThanOrEqual(before.descriptors + 2)
-    expect([after.timers, waits]).toEqual([before.timers, 0])
+    expect(after.timers).toBeLessThanOrEqual(before.timers)
+    expect(waits).toBe(0)
     // Most of it is the emulator's: what it has recorded.
     expect(after.heap - before.heap).toBeLessThan(24 * 1024 * 1024)
     // When they are due, when the firmware is newer, once a minute while they are due and not to be had or have expired,

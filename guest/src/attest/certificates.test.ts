@@ -60,6 +60,26 @@ describe('kept certificates', () => {
     expect(asked.count).toBe(1)
   })
 
+  it('that have expired when they come are asked for again after a minute, and not with each use', async () => {
+    const { at, asked, cache } = world()
+    at.ms = Date.parse('2099-01-01T00:00:00Z')
+    for (let uses = 0; uses < 3; uses += 1) await cache.current()
+    expect(asked.count).toBe(1)
+    at.ms += 60_000
+    await cache.current()
+    expect(asked.count).toBe(2)
+  })
+
+  it('are renewed when the clock is put back behind the time they came at', async () => {
+    const { at, asked, cache } = world()
+    at.ms += 10 * 365 * DAY
+    await cache.current()
+    at.ms -= 10 * 365 * DAY
+    await cache.current()
+    await cache.current()
+    expect(asked.count).toBe(2)
+  })
+
   it('are asked for once by calls that come together about one TCB', async () => {
     const { asked, cache } = world()
     await Promise.all([cache.refresh(report), cache.refresh(report), cache.refresh()])

@@ -48,7 +48,7 @@ const RENEWAL_REST_MS = 60_000
  */
 export function createCertificateCache(options: CertificateCacheOptions = {}): CertificateCache {
   const { clock = systemClock, source = thimSource(options) } = options
-  let kept = options.initial && { certification: options.initial, until: lastsUntil(options.initial, clock.now()) }
+  let kept = options.initial && keptFrom(clock.now(), options.initial, lastsUntil(options.initial, clock.now()))
   const underWay = new Map<string, Promise<ThimCertification>>()
 
   const refresh = (report?: SnpReport) => {
@@ -58,7 +58,9 @@ export function createCertificateCache(options: CertificateCacheOptions = {}): C
       source
         .fetch(report)
         .then((certification) => {
-          kept = { certification, until: lastsUntil(certification, clock.now()) }
+          // A new one that has expired (the clock may be wrong) is the newest there is.
+          const now = clock.now()
+          kept = keptFrom(now, certification, Math.max(lastsUntil(certification, now), now + RENEWAL_REST_MS))
           return certification
         })
         .finally(() => underWay.delete(of))
@@ -70,12 +72,18 @@ export function createCertificateCache(options: CertificateCacheOptions = {}): C
     refresh,
     async current(report) {
       if (kept === undefined) return await refresh(report)
-      const { certification, until } = kept
-      if (clock.now() < until) return certification
-      kept = { certification, until: clock.now() + RENEWAL_REST_MS }
+      const { certification, from, until } = kept
+      const now = clock.now()
+      // Before: the clock has been put right since.
+      if (from <= now && now < until) return certification
+      kept = keptFrom(now, certification, now + RENEWAL_REST_MS)
       return await refresh(report).catch(() => certification)
     },
   }
+}
+
+function keptFrom(from: number, certification: ThimCertification, until: number) {
+  return { certification, from, until }
 }
 
 /** Certificates are good for as long as the service says and the first of them is valid. Milliseconds since the epoch. */
