@@ -43,8 +43,9 @@ describe('a key', () => {
     expect(() => formatKey(key, options)).toThrow('--format')
   })
 
-  it('is not derived with a salt that is not hex', () => {
+  it('is not derived with a salt that is not hex, or a label that is too long', () => {
     expect(() => formatKey(rsa, { derivation: { salt: '0x00' } })).toThrow('--derive-salt must be hex')
+    expect(() => formatKey(rsa, { derivation: { label: 'l'.repeat(1025) } })).toThrow('--derive-label must be at most')
   })
 
   it('that is symmetric already is taken as it is where one was to be derived', () => {

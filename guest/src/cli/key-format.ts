@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '../http/endpoint.ts'
-import { deriveKey, type KeyDerivation } from '../skr/derive.ts'
+import { deriveKey, type KeyDerivation, LONGEST_LABEL } from '../skr/derive.ts'
 import type { UnwrappedKey } from '../skr/unwrap.ts'
 
 /** The forms in which programs read keys. */
@@ -29,6 +29,8 @@ export function readKeyForm({ format: text, derivation }: KeyFormatOptions): For
     throw new InvalidArgumentError('--format', `of a derived key is raw, base64 or hex, not ${format}`)
   if (!/^(?:[0-9a-f]{2})*$/i.test(derivation.salt ?? ''))
     throw new InvalidArgumentError('--derive-salt', 'must be hex, two digits for each byte')
+  if (Buffer.byteLength(derivation.label ?? '') > LONGEST_LABEL)
+    throw new InvalidArgumentError('--derive-label', `must be at most ${LONGEST_LABEL} bytes`)
   return { format, derivation }
 }
 

@@ -65,6 +65,14 @@ describe('a key that is derived from a released one', () => {
       expect(() => deriveKey(jwk)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT', field: 'jwk' }))
   })
 
+  it('takes a label of a kilobyte, and no longer one', () => {
+    const label = 'ключ'.repeat(128)
+    expect(deriveKey({ kty: 'RSA', d: EXPONENTS.long }, { label })).toHaveLength(32)
+    expect(() => deriveKey({ kty: 'RSA', d: EXPONENTS.long }, { label: `${label}!` })).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT', field: 'label' }),
+    )
+  })
+
   it.each(['0', 'xy', '0x00'])('takes no salt that is not hex: %s', (salt) => {
     expect(() => deriveKey({ kty: 'RSA', d: EXPONENTS.long }, { salt })).toThrow(
       expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT', field: 'salt' }),

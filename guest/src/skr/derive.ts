@@ -11,6 +11,8 @@ export interface KeyDerivation {
 
 const DEFAULT_LABEL = 'Symmetric Encryption Key'
 const LENGTH = 32
+/** Of OpenSSL, as Node has it; in bytes of UTF-8. */
+export const LONGEST_LABEL = 1024
 
 /**
  * A symmetric key of 32 bytes out of a released RSA key, the same that the import tool of the open-source SKR sidecar
@@ -25,12 +27,13 @@ export function deriveKey(jwk: Readonly<JsonWebKey>, derivation: KeyDerivation =
     throw new InvalidArgumentError('jwk', 'must be a private RSA key: of any other, nothing is derived')
   const salt = derivation.salt ?? ''
   if (!/^(?:[0-9a-f]{2})*$/i.test(salt)) throw new InvalidArgumentError('salt', 'must be hex')
+  const info = Buffer.from(derivation.label || DEFAULT_LABEL, 'utf8')
+  if (info.length > LONGEST_LABEL) throw new InvalidArgumentError('label', `must be at most ${LONGEST_LABEL} bytes`)
   const exponent = Buffer.from(jwk.d, 'base64url')
   try {
     const first = exponent.findIndex((byte) => byte !== 0)
     const secret = first < 0 ? exponent.subarray(0, 0) : exponent.subarray(first)
-    const info = derivation.label || DEFAULT_LABEL
-    return Buffer.from(hkdfSync('sha256', secret, Buffer.from(salt, 'hex'), Buffer.from(info, 'utf8'), LENGTH))
+    return Buffer.from(hkdfSync('sha256', secret, Buffer.from(salt, 'hex'), info, LENGTH))
   } finally {
     exponent.fill(0)
   }
