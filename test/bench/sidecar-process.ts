@@ -29,6 +29,12 @@ export interface SidecarProcess extends AsyncDisposable {
   post(path: string, body: object): Promise<string>
 }
 
+/** One with a vault on the other end of its wires. */
+export interface SidecarWithVault extends SidecarProcess {
+  /** The processes of the emulator: `skerry up`, and `skerry run` with the device. */
+  readonly emulator: readonly number[]
+}
+
 /** What is started: this program's sidecar, or as little as Node can serve. */
 export type What = 'http' | 'grpc' | 'bare'
 
@@ -43,7 +49,7 @@ export async function startAlone(what: What): Promise<SidecarProcess> {
 }
 
 /** Below `skerry run`, with a vault whose key is released to it. */
-export async function startBelowRun(): Promise<SidecarProcess> {
+export async function startBelowRun(): Promise<SidecarWithVault> {
   await using cleanup = new AsyncDisposableStack()
   const folder = mkdtempSync(join(tmpdir(), 'skerry-bench-'))
   cleanup.defer(() => rmSync(folder, { recursive: true, force: true }))
@@ -74,7 +80,7 @@ export async function startBelowRun(): Promise<SidecarProcess> {
   )
   cleanup.defer(() => ended(run))
   const below = cleanup.use(await client(run, run.pid!, port, begun, true))
-  const sidecar = { ...below, pid: processOf(program) }
+  const sidecar = { ...below, pid: processOf(program), emulator: [up.pid!, run.pid!] }
   const open = cleanup.move()
   return { ...sidecar, [Symbol.asyncDispose]: () => open.disposeAsync() }
 }

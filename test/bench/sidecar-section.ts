@@ -1,8 +1,18 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { createRunner } from '@skerry/emulator'
-import { measureFloor, measureKeyGeneration, sumOf } from './floor.ts'
-import { residentMiB } from './process-figures.ts'
-import { KEY, MAA, type SidecarProcess, startAlone, startBelowRun, VAULT, type What } from './sidecar-process.ts'
+import { meanKeyGeneration, measureFloor, sumOf } from './floor.ts'
+import { cpuMilliseconds, residentMiB } from './process-figures.ts'
+import {
+  KEY,
+  MAA,
+  type SidecarProcess,
+  type SidecarWithVault,
+  startAlone,
+  startBelowRun,
+  VAULT,
+  type What,
+} from './sidecar-process.ts'
 import { median, ms, percentile, row } from './statistics.ts'
 
 /** What the sidecar costs as a process: to start, in memory, for a report through the ioctl, for a whole release. */
@@ -18,7 +28,7 @@ export async function benchSidecar({ quick, say }: SidecarSectionOptions): Promi
   if (device !== 'mount-namespace') return say(`  reports and releases are left out: ${notices.join(' ')}`)
   await using sidecar = await startBelowRun()
   await benchReports(sidecar, quick ? 500 : 10_000, say)
-  await benchReleases(sidecar, quick ? 16 : 192, say)
+  await benchReleases(sidecar, quick ? 1 : 4, say)
 }
 
 const pause = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds))
@@ -66,36 +76,91 @@ async function benchReports(sidecar: SidecarProcess, count: number, say: (line?:
     say(row(name, String(descriptors), String(threads), mebibytes(memory)))
 }
 
-async function benchReleases(sidecar: SidecarProcess, count: number, say: (line?: string) => void): Promise<void> {
-  const floor = sumOf(measureFloor())
+/** How many wrapping keys a sidecar has in stock when it has seen a burst of as many. */
+const STOCK = 64
+
+/**
+ * Twice: with wrapping keys in stock, in bursts that are no larger than the stock, which is refilled in between; and
+ * sustained, when each release has to wait for its key. All of it, both sides and the keys, has the same processors, so
+ * that the floor of several clients is what those can do in parallel; that of one client is one step after the other.
+ */
+async function benchReleases(sidecar: SidecarWithVault, rounds: number, say: (line?: string) => void): Promise<void> {
+  const processors = availableParallelism()
+  const cryptography = sumOf(measureFloor())
+  const generation = meanKeyGeneration()
   const release = () => sidecar.post('/key/release', { maa_endpoint: MAA, akv_endpoint: VAULT, kid: KEY })
-  await load(1, 8, release)
   say()
-  say(row('Releases by the sidecar', 'p50', 'p99', 'per second', 'to floor'))
-  say(row('floor: cryptography of both sides', ms(floor)))
-  const warm: number[] = []
-  for (let at = 0; at < Math.ceil(count / 8); at += 1) {
-    // A wrapping key is made in the background meanwhile.
-    await pause(6 * measuredKeyGeneration())
-    warm.push((await load(1, 1, release)).latencies[0]!)
-  }
-  const paced = [ms(median(warm)), ms(percentile(warm, 99)), '', (median(warm) / floor).toFixed(2)]
-  say(row('1 client, now and then: keys in stock', ...paced))
+  say(row(`Releases, ${processors} processors for both sides`, 'p50', 'p99', 'per second', 'to floor'))
+  say(row('floor: cryptography of both sides', ms(cryptography), '', perSecond(cryptography / processors)))
+  say(row('  and an RSA-2048 key, mean', ms(generation), '', perSecond((cryptography + generation) / processors)))
+  await load(STOCK, STOCK, release)
+  await refilled(sidecar.pid)
+  const costs: string[][] = []
   for (const clients of [1, 8, 64]) {
-    const { latencies, each } = await load(clients, count, release)
-    const ratio = (clients === 1 ? median(latencies) : each) / floor
-    const cells = [ms(median(latencies)), ms(percentile(latencies, 99)), (1000 / each).toFixed(0), ratio.toFixed(2)]
-    say(row(`${clients} client${clients === 1 ? '' : 's'}, ${count} releases in a row`, ...cells))
+    const { latencies, each, cpu } = await bursts(sidecar, { clients, rounds, release })
+    const ratio = clients === 1 ? median(latencies) / cryptography : (each * processors) / cryptography
+    say(row(`${named(clients)}, keys in stock`, ...cells(latencies, each, ratio)))
+    costs.push([named(clients), ms(cpu.sidecar), ms(cpu.emulator)])
   }
-  say(row('RSA-2048 key generation (one a release)', ms(measuredKeyGeneration())))
+  for (const clients of [1, 8, 64]) {
+    // What is left in stock is not to count.
+    await load(8, STOCK, release)
+    const { latencies, each } = await load(clients, rounds * 48, release)
+    const ratio = (each * processors) / (cryptography + generation)
+    say(row(`${named(clients)}, sustained: keys made as they go`, ...cells(latencies, each, ratio)))
+  }
+  say()
+  say(row('Processor time of a release, keys in stock', 'sidecar', 'emulator'))
+  for (const [name = '', ...each] of costs) say(row(name, ...each))
   const memory = residentMiB(sidecar.pid)
   say(row('memory under load, and highest', mebibytes(memory?.now), mebibytes(memory?.highest)))
 }
 
-let generation: number | undefined
-function measuredKeyGeneration(): number {
-  generation ??= measureKeyGeneration()
-  return generation
+const named = (clients: number) => `${clients} client${clients === 1 ? '' : 's'}`
+const perSecond = (each: number) => (1000 / each).toFixed(0)
+const cells = (latencies: readonly number[], each: number, ratio: number) => [
+  ms(median(latencies)),
+  ms(percentile(latencies, 99)),
+  perSecond(each),
+  ratio.toFixed(2),
+]
+
+interface Bursts {
+  readonly clients: number
+  readonly rounds: number
+  readonly release: () => Promise<unknown>
+}
+
+async function bursts({ pid, emulator }: SidecarWithVault, { clients, rounds, release }: Bursts) {
+  const processorTime = () => [pid, ...emulator].map((process) => cpuMilliseconds(process) ?? Number.NaN)
+  const latencies: number[] = []
+  const spent = { wall: 0, sidecar: 0, emulator: 0 }
+  for (let round = 0; round < rounds; round += 1) {
+    const before = processorTime()
+    const burst = await load(clients, STOCK, release)
+    const [sidecar = 0, ...others] = processorTime().map((after, index) => after - before[index]!)
+    spent.wall += burst.each * STOCK
+    spent.sidecar += sidecar
+    spent.emulator += others.reduce((sum, each) => sum + each, 0)
+    latencies.push(...burst.latencies)
+    await refilled(pid)
+  }
+  const count = latencies.length
+  return {
+    latencies,
+    each: spent.wall / count,
+    cpu: { sidecar: spent.sidecar / count, emulator: spent.emulator / count },
+  }
+}
+
+/** Until it does nothing any more: a key takes several times as long as this waits. */
+async function refilled(pid: number): Promise<void> {
+  for (let before = Number.NaN; ; ) {
+    await pause(300)
+    const now = cpuMilliseconds(pid) ?? 0
+    if (now - before < 20) return
+    before = now
+  }
 }
 
 function figuresOf(pid: number) {
