@@ -35,6 +35,22 @@ describe('evidence', () => {
     expect(asked()).toBe(0)
   })
 
+  it('is of a firmware newer than this, too: who judges it may know it', async () => {
+    const device = deviceWith(TCB)
+    const newer: typeof device = {
+      ...device,
+      getReport: async (data) => {
+        const report = await device.getReport(data)
+        report[0] = 6
+        report[0x290] = 1
+        return report
+      },
+    }
+    const { cache } = certificates(certificationOf(TCB))
+    const { decoded } = await collectEvidence(contextOf(newer, cache), { runtimeData })
+    expect(decoded).toMatchObject({ version: 6, cpuidFamily: 0x19 })
+  })
+
   it('asks the host for certificates when the security context brought none', async () => {
     const { cache, asked } = certificates(undefined, certificationOf(TCB))
     await collectEvidence(contextOf(deviceWith(TCB), cache), { runtimeData })

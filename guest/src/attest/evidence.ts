@@ -63,7 +63,7 @@ export async function collectEvidence(context: AttestationContext, options: Coll
   const ask = () => device.getReport(reportData, options.vmpl === undefined ? {} : { vmpl: options.vmpl })
 
   let report = await ask()
-  let decoded = decodeReport(report)
+  let decoded = decodeReport(report, { newer: true })
   let certification = await context.certificates.current(decoded)
   let refusal = refusalOf(decoded, certification)
   if (refusal !== undefined) {
@@ -74,7 +74,7 @@ export async function collectEvidence(context: AttestationContext, options: Coll
   if (refusal !== undefined) {
     context.log?.(`${refusal.message}: asking for a new report`)
     report = await ask()
-    decoded = decodeReport(report)
+    decoded = decodeReport(report, { newer: true })
     certification = await context.certificates.refresh(decoded)
     refusal = refusalOf(decoded, certification)
   }

@@ -26,7 +26,7 @@ export async function runReport(flags: ReportFlags): Promise<void> {
   const device = await openDevice()
   try {
     const report = await device.getReport(reportData, vmpl)
-    print(flags.decode ? readable(decodeReport(report)) : encodeHex(report))
+    print(flags.decode ? readable(decodeReport(report, { newer: true })) : encodeHex(report))
   } finally {
     device.close()
   }

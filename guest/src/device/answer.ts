@@ -21,7 +21,7 @@ export function readAnswer<T>(path: string, decode: () => T): T {
  * @throws SnpDeviceError `ERR_SNP_RESPONSE`
  */
 export function requireReportOver(path: string, report: Uint8Array, reportData: Uint8Array): void {
-  const { reportData: found } = readAnswer(path, () => decodeReport(report))
+  const { reportData: found } = readAnswer(path, () => decodeReport(report, { newer: true }))
   if (equalBytes(found, reportData)) return
   throw new SnpDeviceError('ERR_SNP_RESPONSE', `${path} answered with a report over other data than was asked for`, {
     retry: 'again',

@@ -117,11 +117,19 @@ const R_OFFSET = REPORT_SIGNED_SIZE
 const S_OFFSET = R_OFFSET + SIGNATURE_FIELD
 const SIGNATURE_TAIL = S_OFFSET + SIGNATURE_FIELD
 
+export interface DecodeReportOptions {
+  /**
+   * Also reads a report of a firmware newer than this library: of a version above 5, with the fields of version 5, and with
+   * reserved bytes that are not zero. For a guest that passes its own report on; not for who has to judge one.
+   */
+  readonly newer?: boolean
+}
+
 /**
  * Reads the fields of a report. Does not look at the signature.
  * @throws WireError `ERR_REPORT_SIZE`, `ERR_REPORT_VERSION`, `ERR_REPORT_RESERVED` (`at` names field and offset)
  */
-export function decodeReport(bytes: Uint8Array): SnpReport {
+export function decodeReport(bytes: Uint8Array, { newer = false }: DecodeReportOptions = {}): SnpReport {
   if (bytes.length !== REPORT_SIZE) {
     throw new WireError(
       'ERR_REPORT_SIZE',
@@ -131,11 +139,11 @@ export function decodeReport(bytes: Uint8Array): SnpReport {
   }
   const view = viewOf(bytes)
   const version = view.getUint32(0x000, true)
-  if (version < 1 || version > 5) {
+  if (version < 1 || (version > 5 && !newer)) {
     throw new WireError('ERR_REPORT_VERSION', `report version ${version} is not one of 1 to 5`, 'version@0x000')
   }
   for (const [offset, size, usedFrom] of RESERVED) {
-    if (version < usedFrom && !isZero(bytes.subarray(offset, offset + size))) {
+    if (!newer && version < usedFrom && !isZero(bytes.subarray(offset, offset + size))) {
       const at = `reserved@${hexOffset(offset)}`
       throw new WireError(
         'ERR_REPORT_RESERVED',
