@@ -61,6 +61,10 @@ describe('the image', () => {
     }
   })
 
+  it('is read by the builder that is there: none is fetched to read it', () => {
+    expect(text).not.toMatch(/^#\s*syntax\s*=/im)
+  })
+
   it("installs what the lock file says, and runs nobody else's scripts", () => {
     const installs = of('RUN')
       .map((run) => run.getArgumentsContent() ?? '')
