@@ -19,6 +19,9 @@ bool ReadPath(pid_t thread, uint64_t address, std::string* path);
 /** Where a link of /proc/<thread> leads: `fd/3`, `cwd`. Empty when there is none. */
 std::string ReadProcLink(pid_t thread, const std::string& name);
 
+/** Where a descriptor of the caller leads; empty, with errno, when it has none or the system keeps it from us. */
+std::string ReadDescriptorPath(pid_t thread, int descriptor);
+
 // What we see at that path, as a program sees it whose root is not ours: one that a runtime below a chroot started.
 std::string FromRoot(pid_t thread, const std::string& path);
 

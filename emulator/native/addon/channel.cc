@@ -160,7 +160,7 @@ bool Channel::TakeMessage() {
 
 bool Channel::IsOurDevice(pid_t thread, int descriptor) {
   errno = 0;
-  const std::string link = ReadProcLink(thread, "fd/" + std::to_string(descriptor));
+  const std::string link = ReadDescriptorPath(thread, descriptor);
   if (link.empty()) NoteUnreachable(thread, errno);
   // Where the device is injected a container may have a node of its own all the same.
   if (link == device_ || (injected_ && link == "/dev/null")) return true;

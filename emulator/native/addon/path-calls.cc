@@ -20,7 +20,7 @@ namespace {
 struct Call {
   int directory = AT_FDCWD;
   uint64_t path = 0;
-  enum { kOpen, kStat, kStatx, kAccess } kind = kOpen;
+  enum { kOpen, kStat, kStatx, kAccess, kReadLink, kGetAttribute, kListAttributes } kind = kOpen;
   int flags = 0;         // open flags
   int mode = 0;          // access mode
   uint64_t buffer = 0;   // stat, statx
@@ -50,7 +50,25 @@ bool Describe(const seccomp_notif& notification, Call* call) {
       call->kind = Call::kAccess;
       call->mode = static_cast<int>(args[1]);
       return true;
+    case __NR_readlink:
+      call->path = args[0];
+      call->kind = Call::kReadLink;
+      return true;
 #endif
+    case __NR_readlinkat:
+      at(0);
+      call->kind = Call::kReadLink;
+      return true;
+    case __NR_getxattr:
+    case __NR_lgetxattr:
+      call->path = args[0];
+      call->kind = Call::kGetAttribute;
+      return true;
+    case __NR_listxattr:
+    case __NR_llistxattr:
+      call->path = args[0];
+      call->kind = Call::kListAttributes;
+      return true;
     case __NR_openat:
       at(0);
       call->flags = static_cast<int>(args[2]);
@@ -177,6 +195,14 @@ PathDecision AnswerPathCall(const seccomp_notif& notification, const std::string
         decision.close_on_exec = (call.flags & O_CLOEXEC) != 0;
       }
       break;
+    case Call::kReadLink:
+      decision.error = EINVAL;  // no link
+      break;
+    case Call::kGetAttribute:
+      decision.error = ENODATA;
+      break;
+    case Call::kListAttributes:
+      break;  // none: a list of no bytes
     default:
       decision.error = CopyStat(thread, call);
   }

@@ -63,6 +63,20 @@ int enter_namespaces(const struct options *options, bool *own_pids, struct failu
   return 0;
 }
 
+int make_read_only(const char *target, struct failure *failure) {
+  // A remount must repeat the flags that the outer namespace locked on this file system.
+  struct statvfs info;
+  if (statvfs(target, &info) < 0) return failed(failure, "mount namespace (statvfs)");
+  unsigned long flags = MS_BIND | MS_REMOUNT | MS_RDONLY;
+  if (info.f_flag & ST_NOSUID) flags |= MS_NOSUID;
+  if (info.f_flag & ST_NODEV) flags |= MS_NODEV;
+  if (info.f_flag & ST_NOEXEC) flags |= MS_NOEXEC;
+  if (info.f_flag & ST_NOATIME) flags |= MS_NOATIME;
+  if (info.f_flag & ST_NODIRATIME) flags |= MS_NODIRATIME;
+  if (info.f_flag & ST_RELATIME) flags |= MS_RELATIME;
+  return mount(NULL, target, NULL, flags, NULL) < 0 ? failed(failure, "mount namespace (read-only remount)") : 0;
+}
+
 // `source`: the file or directory, opened before anything was covered.
 static int bind_file(const struct options *options, const struct bind *bind, int source, struct failure *failure) {
   char path[64];
@@ -71,19 +85,7 @@ static int bind_file(const struct options *options, const struct bind *bind, int
   if (fstat(source, &kind) < 0) return failed(failure, "mount namespace (stat what is bound)");
   if (make_hidden_target(options, bind->target, S_ISDIR(kind.st_mode), failure) < 0) return -1;
   if (mount(path, bind->target, NULL, MS_BIND, NULL) < 0) return failed(failure, "mount namespace (bind mount)");
-  if (!bind->read_only) return 0;
-  // A remount must repeat the flags that the outer namespace locked on this file system.
-  struct statvfs info;
-  if (statvfs(bind->target, &info) < 0) return failed(failure, "mount namespace (statvfs)");
-  unsigned long flags = MS_BIND | MS_REMOUNT | MS_RDONLY;
-  if (info.f_flag & ST_NOSUID) flags |= MS_NOSUID;
-  if (info.f_flag & ST_NODEV) flags |= MS_NODEV;
-  if (info.f_flag & ST_NOEXEC) flags |= MS_NOEXEC;
-  if (info.f_flag & ST_NOATIME) flags |= MS_NOATIME;
-  if (info.f_flag & ST_NODIRATIME) flags |= MS_NODIRATIME;
-  if (info.f_flag & ST_RELATIME) flags |= MS_RELATIME;
-  if (mount(NULL, bind->target, NULL, flags, NULL) < 0) return failed(failure, "mount namespace (read-only remount)");
-  return 0;
+  return bind->read_only ? make_read_only(bind->target, failure) : 0;
 }
 
 int set_up_mounts(const struct options *options, bool own_pids, struct failure *failure) {

@@ -62,6 +62,10 @@ int set_up_devices(const char *device, struct failure *failure) {
     if (folders[i] >= 0 && bind_old(folders[i], FOLDERS[i], true) < 0)
       return failed(failure, "mount namespace (bind a folder of /dev)");
   if (bind_old(null, device, false) < 0) return failed(failure, "device node (bind the SNP device)");
+  // What root's program changes of its device (chmod, chown) would be changed of the machine's /dev/null.
+  char target[64];
+  snprintf(target, sizeof target, "/dev/%s", device);
+  if (make_read_only(target, failure) < 0) return -1;
   // Where the old ptmx was a link, it leads into the bound pts.
   if (nodes[COUNT(NODES) - 1] < 0) (void)symlink("pts/ptmx", "/dev/ptmx");
   if (symlink("/proc/self/fd", "/dev/fd") < 0 || symlink("/proc/self/fd/0", "/dev/stdin") < 0 ||

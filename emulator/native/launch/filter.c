@@ -36,9 +36,11 @@ static const unsigned SEV[] = {0xC0285300u, 0xC0285301u, 0xC0285302u};
 // What names a path, and so must be answered when the device is no node.
 static const unsigned PATH_CALLS[] = {
 #ifdef __NR_open
-    __NR_open, __NR_stat, __NR_lstat, __NR_access,
+    __NR_open, __NR_stat, __NR_lstat, __NR_access, __NR_readlink,
 #endif
-    __NR_openat, __NR_newfstatat, __NR_faccessat,
+    __NR_openat, __NR_newfstatat, __NR_faccessat, __NR_readlinkat,
+    // `ls -l` asks for these.
+    __NR_getxattr, __NR_lgetxattr, __NR_listxattr, __NR_llistxattr,
 #ifdef __NR_statx
     __NR_statx,
 #endif

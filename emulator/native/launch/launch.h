@@ -59,6 +59,7 @@ void send_failed(int control, const char *step, int error);
 int enter_namespaces(const struct options *options, bool *own_pids, struct failure *failure);
 int own_user_namespace(struct failure *failure);
 int set_up_mounts(const struct options *options, bool own_pids, struct failure *failure);
+int make_read_only(const char *target, struct failure *failure);
 int drop_capabilities(struct failure *failure);
 
 // hide.c: an empty read-only file system over each hidden directory, /dev/null over each hidden file; `make_hidden_target` makes the file or directory that

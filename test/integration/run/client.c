@@ -23,6 +23,7 @@
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -190,6 +191,13 @@ static int look(const char *path, const char *other) {
   printf(" %s\n", S_ISCHR(info.st_mode) ? "character device" : "something else");
   printf("access %s\n", outcome(access(path, R_OK | W_OK)));
   printf("access-x %s\n", outcome(access(path, X_OK)));
+  // On the way to a canonical path, and of `ls -l`.
+  char text[64];
+  printf("readlink %s\n", outcome(readlink(path, text, sizeof text)));
+  printf("attribute %s\n", outcome(lgetxattr(path, "user.none", text, sizeof text)));
+  printf("attributes %s\n", outcome(llistxattr(path, text, sizeof text)));
+  // To the mode that it has: of whoever runs this as root it would be the machine's.
+  printf("mode %s\n", chmod(path, 0666) < 0 ? "not to be changed" : "changed");
   printf("other %s\n", outcome(access(other, F_OK)));
   printf("null %s\n", outcome(access("/dev/null", W_OK)));
   if (chdir("/dev") < 0) return 1;

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander'
 import type { InstanceInfo } from '../../control/instance.ts'
 import type { Faults } from '../../core/faults.ts'
 import type { Emulator, EmulatorOptions, WireEndpoint } from '../../emulator.ts'
-import { PROCESSOR_NAMES, type ProcessorName } from '../../psp/products.ts'
+import { PROCESSOR_NAMES, type ProcessorName, REPORT_VERSIONS, type ReportVersion } from '../../psp/products.ts'
 import type { ParsedSeed } from '../../seed/index.ts'
 import { dataError, seedFileError, stateFileError } from '../flag-errors.ts'
 import { requireFreePort } from '../free-port.ts'
@@ -14,6 +14,7 @@ import {
   addReleasePolicy,
   FAULT_FORMS,
   parseProcessor,
+  parseReportVersion,
   parseTrust,
   parseWebhook,
   RELEASE_POLICY_CHOICES,
@@ -28,6 +29,8 @@ interface UpFlags extends SettingFlags {
   readonly seed?: string
   readonly state?: string
   readonly processor?: ProcessorName
+  readonly reportVersion?: ReportVersion
+  readonly vlek?: true
   readonly fault?: Faults
   readonly json?: true
 }
@@ -57,6 +60,12 @@ export function describeUp(program: Command): void {
       `the processor under the guests: ${PROCESSOR_NAMES.join('|')} (default: Milan)`,
       parseProcessor,
     )
+    .option(
+      '--report-version <number>',
+      `the version of its reports: ${REPORT_VERSIONS.join('|')} (default: 3; of a Turin 5)`,
+      parseReportVersion,
+    )
+    .option('--vlek', 'its reports are signed with a key of the cloud (VLEK) instead of the chip’s (VCEK)')
     .option(
       '--attestation-trust <who>',
       `whose processors attestation believes: ${TRUSTS.join('|')} (default: emulator); of SGX, amd and both mean Intel's root`,
@@ -131,7 +140,11 @@ async function up(flags: UpFlags): Promise<void> {
     ...(flags.data === undefined ? { runtimeDir: data, journalFile: join(data, 'journal.jsonl') } : { dataDir: data }),
     ...given,
     settings: settingsOf(flags),
-    ...(flags.processor !== undefined && { processor: { product: flags.processor } }),
+    processor: {
+      ...(flags.processor !== undefined && { product: flags.processor }),
+      ...(flags.reportVersion !== undefined && { reportVersion: flags.reportVersion }),
+      ...(flags.vlek && { signing: 'vlek' }),
+    },
     ...(flags.fault !== undefined && { faults: flags.fault }),
     // Whoever looks for this instance finds the new tenant.
     imported: async () => {

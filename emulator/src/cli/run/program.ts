@@ -32,6 +32,7 @@ const RUN_HOLDS_PROGRAMS = existsSync('/run/current-system')
 /** Runs a program as if inside a confidential container; resolves to its exit code. */
 export async function runProgram({ command, flags, info, client, launch, say }: ProgramPlan): Promise<number> {
   const isolate = flags.isolate === true
+  const cwd = workingDirectory()
   const runner = createRunner({
     // What is kept there is the instance's: a guest gets a key by attestation, not from a file.
     hidden: [info.data, cacheDirectory(), runtimeDirectory(), ...(isolate ? listeningSockets() : [])],
@@ -56,7 +57,7 @@ export async function runProgram({ command, flags, info, client, launch, say }: 
       runner,
       command,
       env: programEnvironment(info, { ownNetwork, isolate }),
-      cwd: process.cwd(),
+      cwd,
       guest,
       deviceGeneration: flags.device,
       securityContext,
@@ -73,6 +74,15 @@ export async function runProgram({ command, flags, info, client, launch, say }: 
     return exitCodeOf(exit)
   } finally {
     await release()
+  }
+}
+
+/** @throws RunnerError ERR_WORKING_DIRECTORY */
+function workingDirectory(): string {
+  try {
+    return process.cwd()
+  } catch {
+    throw new RunnerError('ERR_WORKING_DIRECTORY', 'the working directory was removed: the program has nowhere to run')
   }
 }
 

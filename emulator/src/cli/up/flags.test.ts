@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import { PROCESSOR_NAMES } from '../../psp/products.ts'
-import { addAuthority, addFault, addReleasePolicy, parseProcessor, parseTrust, parseWebhook, TRUSTS } from './flags.ts'
+import {
+  addAuthority,
+  addFault,
+  addReleasePolicy,
+  parseProcessor,
+  parseReportVersion,
+  parseTrust,
+  parseWebhook,
+  TRUSTS,
+} from './flags.ts'
 
 describe('the values of skerry up', () => {
   it('add up where a flag is repeated', () => {
@@ -36,6 +45,7 @@ describe('the values of skerry up', () => {
   it('name any processor that there is, and whose processors are believed', () => {
     expect(PROCESSOR_NAMES.map(parseProcessor)).toEqual(PROCESSOR_NAMES)
     expect(PROCESSOR_NAMES).toEqual(expect.arrayContaining(['Milan', 'Genoa', 'Turin']))
+    expect(['2', '3', '5'].map(parseReportVersion)).toEqual([2, 3, 5])
     expect(TRUSTS.map(parseTrust)).toEqual(['emulator', 'amd', 'both'])
   })
 
@@ -45,6 +55,7 @@ describe('the values of skerry up', () => {
     [addAuthority, 'http://attest.example', /must be https, or http to loopback/],
     [parseProcessor, 'Naples', /a processor is Milan or Genoa or /],
     [parseProcessor, 'toString', /a processor is/],
+    [parseReportVersion, '4', /reports have version 2 or 3 or 5/],
     [parseTrust, 'intel', /the trust is in emulator or amd or both/],
     [parseWebhook, 'nowhere', /URL/],
     [parseWebhook, 'file:///etc/passwd', /http/],

@@ -4,7 +4,7 @@ import type { Faults, KeyVaultFaults } from '../../core/faults.ts'
 import { outsideFetch, SettingsError } from '../../core/outside.ts'
 import type { AttestationSettings, ReleasePolicySettings } from '../../core/settings.ts'
 import { webhookUrl } from '../../events/webhook-url.ts'
-import { PROCESSOR_NAMES, type ProcessorName } from '../../psp/products.ts'
+import { PROCESSOR_NAMES, type ProcessorName, REPORT_VERSIONS, type ReportVersion } from '../../psp/products.ts'
 
 /*
  * The values of `skerry up` that are more than a text. Each throws InvalidArgumentError, whose message says what was wanted;
@@ -37,6 +37,13 @@ export function parseProcessor(text: string): ProcessorName {
   const name = PROCESSOR_NAMES.find((one) => one === text)
   if (name === undefined) throw new InvalidArgumentError(`a processor is ${PROCESSOR_NAMES.join(' or ')}.`)
   return name
+}
+
+/** `--report-version`. */
+export function parseReportVersion(text: string): ReportVersion {
+  const version = REPORT_VERSIONS.find((one) => String(one) === text)
+  if (version === undefined) throw new InvalidArgumentError(`reports have version ${REPORT_VERSIONS.join(' or ')}.`)
+  return version
 }
 
 export const TRUSTS: readonly AttestationSettings['trust'][] = ['emulator', 'amd', 'both']

@@ -34,7 +34,7 @@ describe('the seccomp profile for container runtimes', () => {
     const injected = seccompProfile(options({ mechanism: 'injected-descriptor' })).syscalls
     expect(injected.at(-1)?.names).toContain('openat')
     expect(injected.at(-1)?.args).toBeUndefined()
-    expect(injected.at(-1)?.names).toContain('stat')
+    expect(injected.at(-1)?.names).toEqual(expect.arrayContaining(['stat', 'readlink', 'lgetxattr']))
     const arm = seccompProfile(options({ mechanism: 'injected-descriptor', architecture: 'arm64' }))
     expect(arm.syscalls.at(-1)?.names).not.toContain('stat')
     expect(arm.architectures).toEqual(['SCMP_ARCH_AARCH64', 'SCMP_ARCH_ARM'])

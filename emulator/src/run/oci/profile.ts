@@ -45,10 +45,13 @@ const REQUESTS: Readonly<Record<DeviceGeneration, readonly number[]>> = {
   sev: [SEV_REQUEST, SEV_REPORT, SEV_KEY],
 }
 
-const PATH_CALLS = ['openat', 'openat2', 'newfstatat', 'statx', 'faccessat', 'faccessat2']
+const PATH_CALLS = [
+  ...['openat', 'openat2', 'newfstatat', 'statx', 'faccessat', 'faccessat2', 'readlinkat'],
+  ...['getxattr', 'lgetxattr', 'listxattr', 'llistxattr'],
+]
 
 /** Calls that only older architectures have. */
-const PATH_CALLS_OF_X86_64 = ['open', 'stat', 'lstat', 'access']
+const PATH_CALLS_OF_X86_64 = ['open', 'stat', 'lstat', 'access', 'readlink']
 
 /** A filter knows the architectures that are named, and kills what makes calls of another one. */
 const ARCHITECTURES: Readonly<Record<string, readonly string[]>> = {
