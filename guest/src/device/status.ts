@@ -129,7 +129,7 @@ export function messageError(path: string, status: number): SnpDeviceError {
   if (status === 0x16) {
     return new SnpDeviceError(
       'ERR_SNP_INVALID_PARAMETERS',
-      `${path}: the secure processor refuses the fields of the request (0x16); a VMPL below the guest's own is one`,
+      `${path}: the secure processor refuses the fields of the request (0x16), as it does a VMPL below the guest's own, and for a key an SVN or TCB above its own`,
       details,
     )
   }
