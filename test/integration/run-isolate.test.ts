@@ -116,14 +116,17 @@ describe('skerry run --isolate', () => {
   it('reaches no socket elsewhere at which somebody listened before it', async (ctx) => {
     const client = need(ctx, programs.dynamic)
     const path = join(folder.path, 'agent.sock')
-    const server = createServer((socket) => socket.end()).listen(path)
-    await once(server, 'listening')
+    // As many as a desktop has.
+    const paths = [path, ...Array.from({ length: 99 }, (_, at) => join(folder.path, `agent-${at}.sock`))]
+    const servers = paths.map((one) => createServer((socket) => socket.end()).listen(one))
+    await Promise.all(servers.map((server) => once(server, 'listening')))
     try {
       expect(execFileSync(client, ['unix', path]).toString()).toBe('0\n')
       expect(await tries('unix', path)).toBe('ECONNREFUSED')
+      expect(await tries('unix', paths.at(-1)!)).toBe('ECONNREFUSED')
       expect(execFileSync(client, ['unix', path]).toString()).toBe('0\n')
     } finally {
-      server.close()
+      for (const server of servers) server.close()
     }
   })
 

@@ -12,7 +12,7 @@
 #include <sys/types.h>
 
 #define MAX_BINDS 8
-#define MAX_HIDDEN 64
+#define MAX_HIDDEN 1024
 
 struct bind {
   const char *source;

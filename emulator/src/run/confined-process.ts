@@ -15,7 +15,7 @@ export interface ConfinementOptions {
   readonly native: NativeParts
   readonly mechanism: DeviceMechanism
   readonly driver: DeviceDriver
-  /** Directories that the program finds empty, where it has a mount namespace. */
+  /** Directories that the program finds empty, and sockets that refuse it, where it has a mount namespace. */
   readonly hidden?: readonly string[]
   /** The same, but the program may write there: a container's `/run`. */
   readonly emptied?: readonly string[]
@@ -36,8 +36,9 @@ export async function startConfined(
     throw new RunnerError('ERR_WORKING_DIRECTORY', `cwd: there is no directory ${cwd}`)
   }
   const isolate = mechanism === 'mount-namespace' || options.network !== undefined
-  const covered = isolate ? outermost(hidden) : []
   const empty = isolate ? outermost(emptied) : []
+  // What lies in an empty one is gone with it.
+  const covered = isolate ? outermost(hidden).filter((path) => holderOf(path, empty) === undefined) : []
   refuseHidden(command[0], covered)
   refuseEmptied(command[0], empty)
   refuseSetuid(command[0], cwd ?? process.cwd(), env.PATH)
@@ -126,7 +127,6 @@ function launcherArguments(
     ...(membership === undefined ? [] : ['--join-user', String(control + 1), '--join-net', String(control + 2)]),
     ...(membership?.binds ?? []).flatMap(({ source, target }) => ['--bind-ro', source, target]),
     ...(isolate && securityContextDir !== undefined ? ['--bind-ro', securityContextDir, securityContextDir] : []),
-    // What is hidden below an empty one is gone with it, and passed over.
     ...empty.flatMap((directory) => ['--empty', directory]),
     ...covered.flatMap((directory) => ['--hide', directory]),
     ...(isolate ? visible.filter((file) => holderOf(file, [...empty, ...covered])) : []).flatMap((file) => [

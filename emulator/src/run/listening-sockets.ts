@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync, realpathSync, statSync } from 'node:fs'
 
 const TABLE = '/proc/net/unix'
 /** __SO_ACCEPTCON, the column of flags. */
@@ -8,15 +8,17 @@ const DATAGRAM = 2
 
 /**
  * Files of Unix sockets at which somebody of this machine takes connections or datagrams at the moment: those that have an
- * absolute path and are there (proc_net(5), /proc/net/unix). Abstract ones belong to a network namespace, and are no files.
+ * absolute path and are there (proc_net(5), /proc/net/unix), without links in their paths. Abstract ones belong to a network
+ * namespace, and are no files.
  */
-export function listeningSockets(table = readTable(), isSocket = socketAt): string[] {
+export function listeningSockets(table = readTable(), find = socketAt): string[] {
   const paths = table.split('\n').flatMap((line) => {
     const [, flags = '', type = '', path = ''] = /^\S+: \S+ \S+ (\S+) (\S+) \S+ +\d+ (\/.*)$/.exec(line) ?? []
     const takes = (Number.parseInt(flags, 16) & LISTENING) !== 0 || Number.parseInt(type, 16) === DATAGRAM
     return path !== '' && takes ? [path] : []
   })
-  return [...new Set(paths)].filter(isSocket)
+  const found = [...new Set(paths)].map(find).filter((path) => path !== undefined)
+  return [...new Set(found)]
 }
 
 function readTable(): string {
@@ -28,10 +30,10 @@ function readTable(): string {
 }
 
 /** What this user cannot look at, its programs cannot either. */
-function socketAt(path: string): boolean {
+function socketAt(path: string): string | undefined {
   try {
-    return statSync(path).isSocket()
+    return statSync(path).isSocket() ? realpathSync(path) : undefined
   } catch {
-    return false
+    return undefined
   }
 }

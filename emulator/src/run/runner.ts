@@ -13,7 +13,7 @@ import type { ConfidentialRunner, DeviceGeneration, RunnerCapabilities } from '.
 export interface RunnerOptions extends ProbeOptions {
   /**
    * Directories that programs find empty, where they have a mount namespace: what is kept there is the emulator's, and
-   * programs run as the same user. Nothing else of the file system is hidden.
+   * programs run as the same user. Files among them are sockets, which refuse them. Nothing else of the file system is hidden.
    */
   readonly hidden?: readonly string[]
   /** Directories that programs find empty and may write to, where they have a mount namespace. */
