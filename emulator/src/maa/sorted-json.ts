@@ -5,8 +5,15 @@
 export function sortedJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(sortedJson).join(',')}]`
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)
-  const members = Object.entries(value)
-    .filter(([, member]) => member !== undefined)
-    .sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
-  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${sortedJson(member)}`).join(',')}}`
+  const object = value as Readonly<Record<string, unknown>>
+  const names = inByteOrder(Object.keys(object).filter((name) => object[name] !== undefined))
+  return `{${names.map((name) => `${JSON.stringify(name)}:${sortedJson(object[name])}`).join(',')}}`
+}
+
+/** From here on the order of UTF-16, in which strings are compared, is another than that of UTF-8. */
+const LATER = /[\ud800-\uffff]/
+
+function inByteOrder(names: string[]): string[] {
+  if (!names.some((name) => LATER.test(name))) return names.sort()
+  return names.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
 }

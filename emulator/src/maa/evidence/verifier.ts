@@ -55,7 +55,7 @@ export function createEvidenceVerifier(trust: () => Promise<EvidenceTrust>): Evi
       const checks: Check[] = [...formChecks, ...chain.checks]
       if (chain.certificates.length > 0) {
         checks.push(checkRoot(chain, roots), checkValidity(chain, atMs))
-        checks.push(...(await verifyReport(request.report, report, chain)))
+        checks.push(...verifyReport(request.report, report, chain))
       }
       const runtime = bindData('runtimeData', request.runtimeData)
       const initTime = bindData('initTimeData', request.initTimeData)
