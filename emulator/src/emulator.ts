@@ -31,7 +31,7 @@ import { MSI_PATH } from './imds/index.ts'
 import type { SgxPlatform } from './maa/sgx/index.ts'
 import type { ProcessorOptions } from './psp/index.ts'
 import type { VirtualProcessor } from './psp/types.ts'
-import { type ConfidentialRunner, createRunner } from './run/index.ts'
+import { type ConfidentialRunner, createRunner, deviceJournal } from './run/index.ts'
 import { makeStateFolder } from './run/state-folder.ts'
 import { type GivenSettings, seedOf, settingsOf } from './seed/merge.ts'
 import { type RunningServices, startServices } from './services.ts'
@@ -174,7 +174,7 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
     createRunner({
       hidden: madeAll([folder, options.cacheDir ?? cacheDirectory(), runtimeDirectory(), ...(options.hidden ?? [])]),
       stateDir: folder,
-      onFault: (error) => noteFirmwareFault(journal, error),
+      ...deviceJournal(journal),
     })
   let door: WireDoor | undefined
   let port: number | undefined
@@ -355,15 +355,6 @@ function writeCaFile(folder: string, rootPem: string): string {
 /** The end of a path, short enough for a certificate's common name (64 characters with the words around it). */
 function lastOf(path: string): string {
   return path.length <= 40 ? path : `...${path.slice(-37)}`
-}
-
-function noteFirmwareFault(journal: Journal, error: unknown): void {
-  journal.write({
-    service: 'psp',
-    operation: 'report',
-    outcome: 'failed',
-    summary: `A request to the device ended with EIO: ${error instanceof Error ? error.message : String(error)}`,
-  })
 }
 
 function noteUnusableCache(journal: Journal, reason: string): void {

@@ -60,3 +60,18 @@ it('skerry run: says that the working directory was removed', () => {
     status: 1,
   })
 })
+
+// The last of this file: its instance ends.
+it('skerry run: says that its instance is gone when the program asks for a report', async (ctx) => {
+  await needDevice(ctx)
+  const script = 'echo ready; read line; exec "$@"'
+  const report = [process.execPath, join(ROOT, 'guest/bin/skerry-guest.mjs'), 'report']
+  const running = skerry(['run', '--data', data, '--', '/bin/sh', '-c', script, 'sh', ...report], env)
+  await running.line(/ready/)
+  up.child.kill('SIGTERM')
+  await up.ended
+  running.child.stdin.end('\n')
+  const { stderr, code } = await running.ended
+  expect(stderr).toMatch(/^skerry: the SNP device failed: the instance at http:\/\/127\.0\.0\.1:\d+ does not answer/m)
+  expect(code).not.toBe(0)
+})

@@ -1,4 +1,5 @@
 export { FirmwareError } from './device-driver.ts'
+export { deviceJournal } from './device-journal.ts'
 export { RunnerError, type RunnerErrorCode } from './errors.ts'
 export { listeningSockets } from './listening-sockets.ts'
 export { type RunConfidentialOptions, runConfidential } from './run-confidential.ts'

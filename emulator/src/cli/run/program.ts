@@ -38,6 +38,7 @@ export async function runProgram({ command, flags, info, client, launch, say }: 
     hidden: [info.data, cacheDirectory(), runtimeDirectory(), ...(isolate ? listeningSockets() : [])],
     ...(isolate && !RUN_HOLDS_PROGRAMS && { emptied: [RUN] }),
     onUnreachable: (error) => say(`${error.message} [${error.code}]`),
+    onFault: once((error) => say(`the SNP device failed: ${error instanceof Error ? error.message : error}`)),
   })
   const capabilities = await runner.capabilities()
   if (isolate) requireIsolation(capabilities)
@@ -74,6 +75,15 @@ export async function runProgram({ command, flags, info, client, launch, say }: 
     return exitCodeOf(exit)
   } finally {
     await release()
+  }
+}
+
+/** A program may ask again and again. */
+function once<T>(action: (value: T) => void): (value: T) => void {
+  let done = false
+  return (value) => {
+    if (!done) action(value)
+    done = true
   }
 }
 
