@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { createHash, generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, existsSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -127,6 +127,24 @@ describe('skerry run --isolate', () => {
       expect(execFileSync(client, ['unix', path]).toString()).toBe('0\n')
     } finally {
       for (const server of servers) server.close()
+    }
+  })
+
+  it('starts, as root, although another user has a socket where only that user comes', async (ctx) => {
+    if (process.getuid?.() !== 0) ctx.skip('an ordinary user sees no other user’s sockets')
+    const folderOfAnother = join(folder.path, 'another')
+    mkdirSync(folderOfAnother)
+    const server = createServer().listen(join(folderOfAnother, 'agent.sock'))
+    await once(server, 'listening')
+    chownSync(folderOfAnother, 65534, 65534)
+    chmodSync(folderOfAnother, 0o700)
+    try {
+      expect(await isolate('ls', folderOfAnother)).toMatchObject({
+        code: 2,
+        stderr: expect.stringMatching(/Permission denied/),
+      })
+    } finally {
+      server.close()
     }
   })
 

@@ -34,10 +34,11 @@ static int leave_covered_directory(struct failure *failure) {
 
 int cover_hidden(const struct options *options, struct failure *failure) {
   for (int i = 0; i < options->hidden_count; i++) {
-    // One that is not there (yet) has nothing to hide; one that lies in another is hidden with it.
+    // One that is not there (yet) has nothing to hide; one that lies in another is hidden with it. What root has no access to
+    // in here, the program of root's has not either.
     struct stat info;
     if (stat(options->hidden[i], &info) < 0) {
-      if (errno == ENOENT || errno == ENOTDIR) continue;
+      if (errno == ENOENT || errno == ENOTDIR || errno == EACCES) continue;
       return failed(failure, "mount namespace (look at what is hidden)");
     }
     if (!S_ISDIR(info.st_mode)) {
@@ -82,7 +83,7 @@ int seal_hidden(const struct options *options, struct failure *failure) {
     if (stat(options->hidden[i], &info) == 0 && !S_ISDIR(info.st_mode)) continue;
     if (options->hidden_writable[i] || mount(NULL, options->hidden[i], NULL, flags, NULL) == 0) continue;
     // EINVAL: no file system starts here, since there was nothing to cover.
-    if (errno != EINVAL && errno != ENOENT && errno != ENOTDIR)
+    if (errno != EINVAL && errno != ENOENT && errno != ENOTDIR && errno != EACCES)
       return failed(failure, "mount namespace (seal a hidden directory)");
   }
   return 0;

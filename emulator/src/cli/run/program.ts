@@ -42,6 +42,7 @@ export async function runProgram({ command, flags, info, client, launch, say }: 
   })
   const capabilities = await runner.capabilities()
   if (isolate) requireIsolation(capabilities)
+  if (capabilities.device === 'none') throw noDevice(capabilities)
   for (const notice of capabilities.notices) say(notice)
   const ownNetwork = flags.network && capabilities.networkNamespace
   if (flags.identity !== undefined && !ownNetwork) {
@@ -102,8 +103,15 @@ function requireIsolation({ device, networkNamespace, missing }: RunnerCapabilit
   const reason =
     missing.find(({ feature }) => feature === 'network-namespace') ??
     missing.find(({ feature }) => feature === 'mount-namespace')
-  const words = `--isolate: this machine gives the program no namespaces of its own, and nothing less will do: ${reason?.message}`
+  const words = `--isolate: a program cannot have a device and a network of its own here, and nothing less will do: ${reason?.message}`
   throw new RunnerError(reason?.code ?? 'ERR_CONFINEMENT', words)
+}
+
+/** Why there is no device at all: of the two ways to it the injected descriptor asks for less. */
+function noDevice({ missing, notices }: RunnerCapabilities): RunnerError {
+  const reason = missing.find(({ feature }) => feature === 'injected-descriptor')
+  const words = 'nothing can stand below the system calls of a program on this machine'
+  return new RunnerError(reason?.code ?? 'ERR_DEVICE_UNAVAILABLE', `${words}: ${reason?.message ?? notices.join(' ')}`)
 }
 
 /** Joins a connection of the program with one to the instance. */
