@@ -14,19 +14,28 @@ export async function peerUser(socket: Socket, tables = ['/proc/net/tcp', '/proc
   const hex = (port: number) => port.toString(16).toUpperCase().padStart(4, '0')
   let known = false
   for (const table of tables) {
-    const lines = (await readFile(table, 'utf8').catch(() => '')).split('\n')
-    for (const line of lines) {
-      // The entry of the other end: our remote port is its local one.
+    const text = await readFile(table, 'latin1').catch(() => '')
+    // The entry of the other end: our remote port is its local one.
+    for (const line of linesWith(text, `:${hex(remotePort)} `)) {
       const [, local, remote, , , , , user, , inode] = line.trim().split(/\s+/)
       if (isLoopback(local, hex(remotePort)) && isLoopback(remote, hex(localPort))) {
         // A connection that its program has closed belongs to no file, and is listed as root's.
         return inode === '0' ? 'gone' : Number(user)
       }
-      // Our own end, or the port that listens: the tables are those of this network.
-      known ||= local?.endsWith(`:${hex(localPort)}`) === true
     }
+    // Our own end, or the port that listens: the tables are those of this network.
+    known ||= new RegExp(`^ *\\d+: [0-9A-F]+:${hex(localPort)} `, 'm').test(text)
   }
   return known ? 'gone' : 'unknown'
+}
+
+/** A table has a line for each connection of the machine, those that ended a minute ago too: only a few are taken apart. */
+function* linesWith(text: string, wanted: string): Iterable<string> {
+  for (let at = text.indexOf(wanted); at >= 0; ) {
+    const end = text.indexOf('\n', at)
+    yield text.slice(text.lastIndexOf('\n', at) + 1, end < 0 ? undefined : end)
+    at = end < 0 ? -1 : text.indexOf(wanted, end)
+  }
 }
 
 /** 127.0.0.1, also as an IPv6 socket has it. Words of an address stand in the machine's byte order. */
