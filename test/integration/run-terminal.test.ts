@@ -1,5 +1,8 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { needDevice } from '../support/need-device.ts'
 import { type Command, ROOT, skerry, temporaryFolder } from '../support/skerry.ts'
@@ -154,12 +157,24 @@ describe('a program at a terminal', () => {
 })
 
 describe('the command', () => {
-  it.each(['SIGINT', 'SIGQUIT', 'SIGWINCH'] as const)('passes %s on when it alone is sent it', async (signal) => {
-    const trap = `trap "echo got; exit 6" ${signal.slice(3)}; echo ready; while :; do :; done`
-    const command = skerry(['run', '--', '/bin/sh', '-c', trap], env)
-    await command.line(/ready/)
-    command.child.kill(signal)
-    expect(await command.ended).toMatchObject({ stdout: 'ready\ngot\n', code: 6 })
+  it.each(['SIGINT', 'SIGQUIT', 'SIGWINCH', 'SIGALRM'] as const)(
+    'passes %s on when it alone is sent it',
+    async (signal) => {
+      const trap = `trap "echo got; exit 6" ${signal.slice(3)}; echo ready; while :; do :; done`
+      const command = skerry(['run', '--', '/bin/sh', '-c', trap], env)
+      await command.line(/ready/)
+      command.child.kill(signal)
+      expect(await command.ended).toMatchObject({ stdout: 'ready\ngot\n', code: 6 })
+    },
+  )
+
+  it('names what is missing where nothing can stand below the system call', async (ctx) => {
+    // Which is so below another's seccomp listener: there is one in a tree.
+    const words = ['listener', ...SKERRY, 'run', '--', '/bin/true']
+    const below = spawn(need(ctx, programs.dynamic), words, { env, stdio: ['ignore', 'ignore', 'pipe'] })
+    const [stderr, [code]] = await Promise.all([text(below.stderr), once(below, 'close')])
+    expect(stderr).toMatch(/^skerry: nothing can stand below .* EBUSY: .*\[ERR_SECCOMP_LISTENER_TAKEN\]\n$/)
+    expect(code).toBe(1)
   })
 
   it('ends with 128 and the number of the signal that ended the program', async () => {

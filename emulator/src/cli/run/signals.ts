@@ -1,7 +1,11 @@
 import { constants } from 'node:os'
 import type { ProcessExit } from '../../run/index.ts'
 
-const FORWARDED = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH', 'SIGCONT'] as const
+/** Not those that Node keeps for itself or has no name for: the real-time ones. */
+const FORWARDED = [
+  ...(['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH', 'SIGCONT'] as const),
+  ...(['SIGALRM', 'SIGVTALRM', 'SIGIO', 'SIGPWR', 'SIGURG'] as const),
+]
 
 /**
  * Passes on what is sent to this command while a program runs below it. What its whole process group is sent, as by a
