@@ -11,7 +11,7 @@ import { thimSource } from './thim.ts'
 export interface CertCacheConfig {
   /** `AMD`, `AzCache` or `LocalTHIM`. */
   readonly endpoint_type?: string
-  /** Host name, with a port where it is another. */
+  /** Host name, with a port where it is another; what of the path stands behind it counts as in front of `tee_type`. */
   readonly endpoint?: string
   /** For AMD `vcek/v1/Milan` and the like; for AzCache `SevSnpVM`. */
   readonly tee_type?: string
@@ -35,18 +35,23 @@ export function certCacheSource(
   config: CertCacheConfig,
   ambient: CertCacheAmbient = {},
 ): CertificateSource | undefined {
-  const { endpoint_type: type, endpoint, tee_type: teeType } = config
+  const { endpoint_type: type, endpoint } = config
   if (!endpoint) return undefined
+  // The original puts a slash between the two and does not look at them: people divide the path as they like.
+  const [host = '', ...path] = [endpoint.replace(/^https:\/\//, ''), config.tee_type ?? ''].flatMap((part) =>
+    part.split('/'),
+  )
+  const teeType = path.filter((part) => part !== '').join('/')
   switch (type) {
     case 'AMD':
-      return kdsSource({ endpoint, ...productOf(teeType), ...ambient })
+      return kdsSource({ endpoint: host, ...productOf(teeType), ...ambient })
     case 'LocalTHIM':
       return thimSource({ endpoint, ...ambient })
     case 'AzCache': {
       const apiVersion = withoutName('api-version', config.api_version)
       const clientId = withoutName('clientId', config.client_id)
       return azCacheSource({
-        endpoint,
+        endpoint: host,
         ...(teeType && { teeType }),
         ...(apiVersion && { apiVersion }),
         ...(clientId && { clientId }),
@@ -61,8 +66,8 @@ export function certCacheSource(
   }
 }
 
-function productOf(teeType: string | undefined): { product?: SnpProduct } {
-  const product = (['Milan', 'Genoa', 'Turin'] as const).find((name) => teeType?.endsWith(`/${name}`))
+function productOf(teeType: string): { product?: SnpProduct } {
+  const product = (['Milan', 'Genoa', 'Turin'] as const).find((name) => teeType.endsWith(`/${name}`))
   return product === undefined ? {} : { product }
 }
 

@@ -239,6 +239,10 @@ describe("the sidecar's certcache", () => {
       `https://kdsintf.amd.com${MILAN_PATH}`,
     ],
     [
+      { endpoint_type: 'AMD', endpoint: 'https://kdsintf.amd.com/vcek/v1/', tee_type: 'Milan' },
+      `https://kdsintf.amd.com${MILAN_PATH}`,
+    ],
+    [
       {
         endpoint_type: 'AzCache',
         endpoint: 'americas.acccache.azure.net',
