@@ -41,11 +41,21 @@ const said: string[] = []
 const thimAsked: number[] = []
 /** Of the sidecar's own, under way. */
 let waits = 0
+let requests = 0
 let skew = 0
 let minute = -1
 let recorded = ''
 
 const fetchThroughFaults = async (input: string, init?: RequestInit) => {
+  requests += 1
+  try {
+    return await answerThroughFaults(input, init)
+  } finally {
+    requests -= 1
+  }
+}
+
+async function answerThroughFaults(input: string, init?: RequestInit): Promise<Response> {
   const request = new Request(input, init)
   if (input.includes('/THIM/')) thimAsked.push(minute)
   const instead = await between.get(new URL(input).hostname)?.(request.clone())
@@ -285,6 +295,7 @@ describe('an hour of a sidecar', () => {
       if (event?.reason !== undefined) expect(release.body).toEqual({ error: expect.stringMatching(event.reason) })
       else keys.add(release.body.key!)
       expect([closed.status, Object.keys(closed.body)]).toEqual([403, ['error']])
+      await quiet()
       await clock.advance(MINUTE)
     }
 
@@ -294,7 +305,7 @@ describe('an hour of a sidecar', () => {
     const after = await warm()
     expect(after.descriptors).toBeLessThanOrEqual(before.descriptors + 2)
     expect(after.timers).toBeLessThanOrEqual(before.timers)
-    expect(waits).toBe(0)
+    expect([waits, requests]).toEqual([0, 0])
     // Most of it is the emulator's: what it has recorded.
     expect(after.heap - before.heap).toBeLessThan(24 * 1024 * 1024)
     // When they are due, when the firmware is newer, once a minute while they are due and not to be had or have expired,
@@ -311,10 +322,15 @@ describe('an hour of a sidecar', () => {
   }, 180_000)
 })
 
+/** Once the sidecar has nothing under way: what is due is renewed behind its answers. */
+async function quiet(): Promise<void> {
+  for (let still = 0; still < 3; still = waits + requests > 0 ? 0 : still + 1) await new Promise(setImmediate)
+}
+
 /** What is held once everything of a request is let go. */
 async function warm() {
   await askForEverything()
-  await new Promise(setImmediate)
+  await quiet()
   collectGarbage()
   const timers = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
   return { descriptors: readdirSync('/proc/self/fd').length, timers, heap: process.memoryUsage().heapUsed }

@@ -27,15 +27,28 @@ function world(initial = certification) {
   return { at, asked, cache }
 }
 
+const settled = () => new Promise(setImmediate)
+
 describe('kept certificates', () => {
-  it('serve for as long as the service says, and are then renewed', async () => {
+  it('serve for as long as the service says, and are then renewed while they serve on', async () => {
     const { at, asked, cache } = world()
     at.ms += DAY - 1
     await expect(cache.current()).resolves.toBe(certification)
+    expect(asked.count).toBe(0)
     at.ms += 1
+    await expect(cache.current()).resolves.toBe(certification)
+    await settled()
     await expect(cache.current()).resolves.not.toBe(certification)
-    await cache.current()
     expect(asked.count).toBe(1)
+  })
+
+  it('are not waited for from a service that is silent, while they are good', async () => {
+    const at = { ms: Date.parse('2026-01-01T00:00:00Z') }
+    const silent = { name: 'silent', fetch: () => new Promise<never>(() => undefined) }
+    const clock = { now: () => at.ms, sleep: async () => undefined }
+    const cache = createCertificateCache({ initial: certification, source: silent, clock })
+    at.ms += DAY
+    await expect(cache.current()).resolves.toBe(certification)
   })
 
   it('serve on while they cannot be renewed, and nobody is asked for each use', async () => {
@@ -47,6 +60,8 @@ describe('kept certificates', () => {
     expect(asked.count).toBe(1)
     at.ms += 60_000
     asked.failing = false
+    await cache.current()
+    await settled()
     await expect(cache.current()).resolves.not.toBe(certification)
   })
 

@@ -24,7 +24,10 @@ import { AttestationError } from './errors.ts'
 
 /** The certificates of this chip, kept between attestations and asked for again when the firmware has moved on. */
 export interface CertificateCache {
-  /** Those at hand; asks for them when there are none, or when they have been kept for longer than they last. */
+  /**
+   * Those at hand. Asks for them when there are none or when they have expired, and without waiting when they have been
+   * kept for longer than their source says.
+   */
   current(report?: SnpReport): Promise<ThimCertification>
   /** Asks again and keeps the answer. Calls about the same TCB that come while one is under way share it. */
   refresh(report?: SnpReport): Promise<ThimCertification>
@@ -77,7 +80,9 @@ export function createCertificateCache(options: CertificateCacheOptions = {}): C
       // Before: the clock has been put right since.
       if (from <= now && now < until) return certification
       kept = keptFrom(now, certification, now + RENEWAL_REST_MS)
-      return await refresh(report).catch(() => certification)
+      const renewed = refresh(report).catch(() => certification)
+      // What is only due is compared with the report like any other: no caller waits for a service that may be silent.
+      return now < validUntil(certification) ? certification : await renewed
     },
   }
 }
