@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
+import { remembered } from '../core/index.ts'
 
 /*
  * Who may use the proxy and the control routes: whoever knows this instance's random secret. A container group gets a
@@ -7,6 +8,9 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 
 /** The user name of the instance's own credential; a group's is its ARM id in base64url. */
 const INSTANCE_USER = 'skerry'
+
+/** Whose passwords are kept: of others, who made up a user or are many, it is derived anew. */
+const MOST_USERS = 64
 
 /** In place of a principal id. */
 const ALL_IDENTITIES = 'all'
@@ -29,7 +33,9 @@ export interface InstanceCredential {
 export function instanceCredential(secret: Uint8Array): InstanceCredential {
   const derive = (purpose: string) => createHmac('sha256', secret).update(purpose).digest('base64url')
   const controlToken = derive('control')
-  const passwordOf = (user: string) => derive(`proxy:${user}`)
+  // Asked for with each connection, of the same few users.
+  const passwords = new Map<string, string>()
+  const passwordOf = (user: string) => remembered(passwords, user, MOST_USERS, () => derive(`proxy:${user}`))
   const identitySecret = (whose: string) => `${whose}.${derive(`identity:${whose}`)}`
   return {
     controlToken,
