@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { answerQuery } from './name-server.ts'
+import { answerQuery, type NameServerOptions } from './name-server.ts'
 
 /** A query as a resolver sends it: RD set, one question. */
 function query(name: string, { type = 1, flags = 0x0100, recordClass = 1 } = {}): Buffer {
@@ -7,9 +7,9 @@ function query(name: string, { type = 1, flags = 0x0100, recordClass = 1 } = {})
   const header = Buffer.from([0xab, 0xcd, flags >> 8, flags & 0xff, 0, 1, 0, 0, 0, 0, 0, 0])
   return Buffer.concat([header, ...labels, Buffer.from([0, type >> 8, type & 0xff, 0, recordClass])])
 }
-const options = {
+const options: NameServerOptions = {
   address: '10.0.0.1',
-  exists: (name: string) => name === 'contoso.vault.azure.net',
+  exists: (name) => name === 'contoso.vault.azure.net',
 }
 const ask = async (message: Buffer, given = options) => {
   const answer = await answerQuery(message, given)
