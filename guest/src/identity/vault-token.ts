@@ -36,7 +36,7 @@ export function createVaultCredential(options: VaultCredentialOptions = {}): Tok
   const { env = process.env, clientId } = options
   let credential: Promise<TokenSource> | undefined
   const load = async (): Promise<TokenSource> => {
-    const { ManagedIdentityCredential, WorkloadIdentityCredential } = await import('@azure/identity')
+    const { ManagedIdentityCredential, WorkloadIdentityCredential } = await import('./credentials.ts')
     const { AZURE_CLIENT_ID, AZURE_TENANT_ID, AZURE_FEDERATED_TOKEN_FILE } = env
     if (AZURE_CLIENT_ID && AZURE_TENANT_ID && AZURE_FEDERATED_TOKEN_FILE) {
       return new WorkloadIdentityCredential({
