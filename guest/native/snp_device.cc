@@ -7,10 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
-#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "abi.h"
@@ -20,18 +21,33 @@ namespace {
 
 using Bytes = std::vector<uint8_t>;
 
-// A descriptor that lives until the last request on it is over: close() while one is under way must not hand its number
-// to somebody else's file.
+// A share in a descriptor that lives until the last request on it is over: close() while one is under way must not hand
+// its number to somebody else's file. Not std::shared_ptr, which asks for a C library newer than Node does.
 class Descriptor {
  public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() { ::close(fd_); }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int fd() const { return fd_; }
+  Descriptor() = default;
+  explicit Descriptor(int fd) : held_(new Held{{1}, fd}) {}
+  Descriptor(const Descriptor& other) : held_(other.held_) {
+    if (held_ != nullptr) held_->shares.fetch_add(1, std::memory_order_relaxed);
+  }
+  Descriptor& operator=(Descriptor other) {
+    std::swap(held_, other.held_);
+    return *this;
+  }
+  ~Descriptor() {
+    if (held_ == nullptr || held_->shares.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    ::close(held_->fd);
+    delete held_;
+  }
+  explicit operator bool() const { return held_ != nullptr; }
+  int fd() const { return held_->fd; }
 
  private:
-  const int fd_;
+  struct Held {
+    std::atomic<int> shares;
+    const int fd;
+  };
+  Held* held_ = nullptr;
 };
 
 // Pages for the certificate table: the kernel wants whole pages, and writes them itself.
@@ -63,10 +79,10 @@ uint64_t AddressOf(const void* pointer) { return reinterpret_cast<uintptr_t>(poi
 // certificatesLength?}; a failed ioctl is an answer, not a rejection.
 class IoctlWorker : public Napi::AsyncWorker {
  public:
-  IoctlWorker(Napi::Env env, std::shared_ptr<Descriptor> descriptor, Kind kind, Bytes request, uint32_t certificates)
+  IoctlWorker(Napi::Env env, const Descriptor& descriptor, Kind kind, Bytes request, uint32_t certificates)
       : Napi::AsyncWorker(env, "SnpDeviceIoctl"),
         deferred_(Napi::Promise::Deferred::New(env)),
-        descriptor_(std::move(descriptor)),
+        descriptor_(descriptor),
         kind_(kind),
         request_(std::move(request)),
         certificates_(kind == Kind::kExtReport ? certificates : 0),
@@ -114,7 +130,7 @@ class IoctlWorker : public Napi::AsyncWorker {
     argument.request = AddressOf(request);
     argument.response = AddressOf(response_.data());
     argument.exitinfo2 = abi::kExitInfo2Success;
-    errno_ = ::ioctl(descriptor_->fd(), number, &argument) == 0 ? 0 : errno;
+    errno_ = ::ioctl(descriptor_.fd(), number, &argument) == 0 ? 0 : errno;
     exitinfo2_ = argument.exitinfo2;
   }
 
@@ -143,12 +159,12 @@ class IoctlWorker : public Napi::AsyncWorker {
     argument.request = AddressOf(request_.data());
     argument.response_len = abi::kLegacyReportResponseSize;
     argument.response = AddressOf(response_.data());
-    errno_ = ::ioctl(descriptor_->fd(), abi::kLegacyReport, &argument) == 0 ? 0 : errno;
+    errno_ = ::ioctl(descriptor_.fd(), abi::kLegacyReport, &argument) == 0 ? 0 : errno;
     exitinfo2_ = argument.error;
   }
 
   Napi::Promise::Deferred deferred_;
-  std::shared_ptr<Descriptor> descriptor_;
+  const Descriptor descriptor_;
   const Kind kind_;
   Bytes request_;
   Bytes response_;
@@ -173,10 +189,10 @@ class Device : public Napi::ObjectWrap<Device> {
   explicit Device(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Device>(info) {}
 
   // Empty while the environment is torn down.
-  static Napi::Object Of(const Napi::FunctionReference& constructor, std::shared_ptr<Descriptor> descriptor) {
+  static Napi::Object Of(const Napi::FunctionReference& constructor, const Descriptor& descriptor) {
     Napi::Object object = constructor.New({});
     Device* device = object.IsEmpty() ? nullptr : Unwrap(object);
-    if (device != nullptr) device->descriptor_ = std::move(descriptor);
+    if (device != nullptr) device->descriptor_ = descriptor;
     return object;
   }
 
@@ -214,9 +230,9 @@ class Device : public Napi::ObjectWrap<Device> {
     return promise;
   }
 
-  void Close(const Napi::CallbackInfo&) { descriptor_.reset(); }
+  void Close(const Napi::CallbackInfo&) { descriptor_ = Descriptor(); }
 
-  std::shared_ptr<Descriptor> descriptor_;
+  Descriptor descriptor_;
 };
 
 // Per environment (a worker thread has its own).
@@ -237,7 +253,7 @@ class OpenWorker : public Napi::AsyncWorker {
     if (fd < 0) {
       errno_ = errno;
     } else {
-      descriptor_ = std::make_shared<Descriptor>(fd);
+      descriptor_ = Descriptor(fd);
     }
   }
 
@@ -246,7 +262,7 @@ class OpenWorker : public Napi::AsyncWorker {
     Napi::Object result = Napi::Object::New(Env());
     result["errno"] = Napi::Number::New(Env(), errno_);
     if (descriptor_) {
-      Napi::Object device = Device::Of(Env().GetInstanceData<AddonData>()->device, std::move(descriptor_));
+      Napi::Object device = Device::Of(Env().GetInstanceData<AddonData>()->device, descriptor_);
       if (!device.IsEmpty()) result["device"] = device;
     }
     deferred_.Resolve(result);
@@ -257,7 +273,7 @@ class OpenWorker : public Napi::AsyncWorker {
  private:
   Napi::Promise::Deferred deferred_;
   const std::string path_;
-  std::shared_ptr<Descriptor> descriptor_;
+  Descriptor descriptor_;
   int errno_ = 0;
 };
 
