@@ -13,7 +13,7 @@ export interface ArmVault extends ArmWorld {
   /** The paths of the subscription and of the vault. */
   readonly subscriptionPath: string
   readonly vault: string
-  body(properties?: object, more?: object): { readonly properties: object }
+  body(properties?: object, more?: object): { readonly properties: { readonly enableRbacAuthorization: boolean } }
   put(properties?: object, more?: object, at?: string): Promise<Response>
   // biome-ignore lint/suspicious/noExplicitAny: a test looks into whatever was answered
   read(at?: string): Promise<any>
