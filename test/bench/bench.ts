@@ -4,11 +4,12 @@ import { benchAttestation } from './attestation.ts'
 import { benchKeys } from './keys.ts'
 import { benchRelease } from './release-section.ts'
 import { benchRun } from './run-section.ts'
+import { benchShare } from './share-section.ts'
 import { benchSidecar } from './sidecar-section.ts'
 import { benchStart } from './start-section.ts'
 import { benchVault } from './vault.ts'
 
-// npm run bench [-- [--quick] [vault] [keys] [attestation] [release] [sidecar] [run] [start]]: what the emulator costs, beside what it cannot cost less
+// npm run bench [-- [--quick] [vault] [keys] [attestation] [release] [share] [sidecar] [run] [start]]: what the emulator costs, beside what it cannot cost less
 // than. It says numbers and judges none. --quick takes fewer samples, to see that all of it runs.
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: 'boolean' } } })
@@ -20,6 +21,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
   keys: () => benchKeys({ say, steps: quick ? [100, 300] : [1000, 10_000] }),
   attestation: () => benchAttestation({ say, count: quick ? 300 : 6000 }),
   release: () => benchRelease({ say, count: quick ? 40 : 400 }),
+  share: () => benchShare({ say, count: quick ? 100 : 2000 }),
   sidecar: () => benchSidecar({ say, quick }),
   run: () => benchRun({ say, count: quick ? 500 : 20_000 }),
   start: () => benchStart({ say, count: quick ? 1 : 5 }),

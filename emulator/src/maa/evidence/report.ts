@@ -106,7 +106,7 @@ function checkProduct(report: SnpReport, product: SnpProduct): Check {
   )
 }
 
-/** In the thread that answers: to hand it to another one and back costs up to half of what it takes. */
+/** In the thread that answers: to hand it to another one and back costs up to a fifth of what it takes. */
 function checkSignature(bytes: Uint8Array, chain: EndorsementChain): Check {
   const wanted = 'an ECDSA P-384 signature by the key of the leaf certificate'
   const hint = 'the report was altered, or its certificate belongs to another chip or TCB: fetch both again'
