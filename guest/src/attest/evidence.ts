@@ -43,7 +43,7 @@ export interface AttestationContext {
 export interface CollectOptions {
   /** Any bytes; the report carries their SHA-256. */
   readonly runtimeData: Uint8Array
-  /** 0 to 3, default 0. */
+  /** 0 to 3; default: the guest's own. */
   readonly vmpl?: number
 }
 

@@ -66,6 +66,26 @@ describe('a report', () => {
     })
   })
 
+  it("states the guest's own VMPL where none is asked for: the first that is not refused, which is then known", async () => {
+    const refused = { errno: 0, response: encodeReportResponse({ status: 0x16 }) }
+    const world = kernel(refused, refused, { errno: 0 })
+    const device = await open(world)
+    await device.getReport(REPORT_DATA)
+    await device.getReport(REPORT_DATA)
+    expect(world.calls.map(({ request }) => decodeReportRequest(request).vmpl)).toEqual([0, 1, 2, 2])
+  })
+
+  it('of a VMPL that was asked for is of that or none', async () => {
+    const world = kernel({ errno: 0, response: encodeReportResponse({ status: 0x16 }) })
+    const device = await open(world)
+    await expect(device.getReport(REPORT_DATA, { vmpl: 0 })).rejects.toMatchObject({
+      code: 'ERR_SNP_INVALID_PARAMETERS',
+    })
+    expect(world.calls).toHaveLength(1)
+    await expect(device.getReport(REPORT_DATA)).rejects.toMatchObject({ code: 'ERR_SNP_INVALID_PARAMETERS' })
+    expect(world.calls).toHaveLength(5)
+  })
+
   it("goes through the 5.15 driver's request on /dev/sev", async () => {
     const world = kernel({ errno: 0 })
     await (await open(world, '/dev/sev')).getReport(REPORT_DATA)

@@ -22,7 +22,7 @@ export interface SnpDevice {
   /**
    * Asks the secure processor for a report.
    * @param reportData 64 bytes that the report will carry
-   * @param options.vmpl the privilege level to state, 0 to 3, default 0; not below the guest's own
+   * @param options.vmpl the privilege level to state, 0 to 3, not below the guest's own; default: the guest's own
    * @returns 1184 bytes (AMD 56860, ATTESTATION_REPORT), signed
    * @throws SnpDeviceError
    */
@@ -61,6 +61,8 @@ const CERTIFICATES_ROOM = 0x2000
 const MOST_CERTIFICATES_ROOM = 0x4000
 const PAGE = 0x1000
 
+const HIGHEST_VMPL = 3
+
 /**
  * Opens the SNP guest device: `/dev/sev-guest`, configfs-tsm or `/dev/sev`, in this order. A bare-metal AMD host also has
  * a `/dev/sev`, its own interface to the secure processor, which knows no request of a guest: it comes last, and the
@@ -92,6 +94,8 @@ class GuestDevice implements SnpDevice {
   readonly #clock: Clock
   readonly #legacy: boolean
   #certificatesRoom = CERTIFICATES_ROOM
+  /** The guest's own VMPL is not below this. */
+  #level = 0
   #closed = false
   #last: Promise<unknown> = Promise.resolve()
 
@@ -103,11 +107,10 @@ class GuestDevice implements SnpDevice {
   }
 
   async getReport(reportData: Uint8Array, options: { readonly vmpl?: number } = {}): Promise<Uint8Array> {
-    const request = reportRequest(reportData, options.vmpl)
-    const outcome = await this.#ask(() =>
+    const { report } = await this.#report(reportData, options.vmpl, (request) =>
       this.#legacy ? this.#native.getLegacyReport(request) : this.#native.getReport(request),
     )
-    return this.#report(outcome, reportData)
+    return report
   }
 
   async getExtendedReport(
@@ -115,9 +118,8 @@ class GuestDevice implements SnpDevice {
     options: { readonly vmpl?: number } = {},
   ): Promise<{ report: Uint8Array; certificateTable: Uint8Array }> {
     this.#refuseLegacy('SNP_GET_EXT_REPORT')
-    const request = reportRequest(reportData, options.vmpl)
-    const outcome = await this.#ask<NativeExtResponse>(() => this.#extReport(request))
-    return { report: this.#report(outcome, reportData), certificateTable: trimCertificateTable(outcome.certificates) }
+    const { report, outcome } = await this.#report(reportData, options.vmpl, (request) => this.#extReport(request))
+    return { report, certificateTable: trimCertificateTable(outcome.certificates) }
   }
 
   /** With too little room the kernel keeps its key and says how much it takes: asked again once, and remembered. */
@@ -150,11 +152,25 @@ class GuestDevice implements SnpDevice {
     this.#native.close()
   }
 
-  #report(outcome: NativeResponse, reportData: Uint8Array): Uint8Array {
-    const { status, report } = readAnswer(this.#path, () => decodeReportResponse(outcome.response))
-    if (status !== MESSAGE_STATUS.success) throw messageError(this.#path, status)
-    requireReportOver(this.#path, report, reportData)
-    return report
+  /**
+   * A level below the guest's own is refused in the answer (0x16), which costs a message and not the kernel's key. Where no
+   * level was asked for, the guest's own is the first that is not.
+   */
+  async #report<T extends NativeResponse>(
+    reportData: Uint8Array,
+    vmpl: number | undefined,
+    send: (request: Uint8Array) => Promise<T>,
+  ): Promise<{ report: Uint8Array; outcome: T }> {
+    for (let level = vmpl ?? this.#level; ; level += 1) {
+      const request = reportRequest(reportData, level)
+      const outcome = await this.#ask(() => send(request))
+      const { status, report } = readAnswer(this.#path, () => decodeReportResponse(outcome.response))
+      if (status === MESSAGE_STATUS.invalidParameters && vmpl === undefined && level < HIGHEST_VMPL) continue
+      if (status !== MESSAGE_STATUS.success) throw messageError(this.#path, status)
+      if (vmpl === undefined) this.#level = level
+      requireReportOver(this.#path, report, reportData)
+      return { report, outcome }
+    }
   }
 
   #refuseLegacy(what: string): void {
@@ -182,7 +198,7 @@ class GuestDevice implements SnpDevice {
   }
 }
 
-function reportRequest(reportData: Uint8Array, vmpl = 0): Uint8Array {
+function reportRequest(reportData: Uint8Array, vmpl: number): Uint8Array {
   requireVmpl(vmpl)
   return encodeReportRequest({ reportData, vmpl })
 }
