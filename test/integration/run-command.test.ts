@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createRunner } from '../../emulator/src/run/index.ts'
@@ -43,6 +44,21 @@ it('skerry run: a program finds of its instance the certificate to trust, and no
     'transparent-reference-info-base64',
   ])
   expect(code).toBe(0)
+})
+
+it('skerry run: a program’s report has the digest of the policy, the debug bit and the VMPL that were asked for', async (ctx) => {
+  await needDevice(ctx)
+  const policy = join(folder.path, 'policy.rego')
+  writeFileSync(policy, 'package policy')
+  const flags = ['--policy', policy, '--debug', '--vmpl', '2', '--device', 'sev']
+  const report = [process.execPath, join(ROOT, 'guest/bin/skerry-guest.mjs'), 'report', '--decode', '--vmpl', '2']
+  const { stdout } = await skerry(['run', '--data', data, ...flags, '--', ...report], env).ended
+  expect(JSON.parse(stdout)).toMatchObject({
+    hostData: createHash('sha256').update('package policy').digest('hex'),
+    // As on Azure (0x3001f), and DEBUG, bit 19.
+    policy: '0xb001f',
+    vmpl: 2,
+  })
 })
 
 it('skerry run: a program’s report has the version, and is signed by the key, that skerry up was told', async (ctx) => {
