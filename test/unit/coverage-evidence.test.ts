@@ -9,6 +9,7 @@ import { createTestContext } from '../../emulator/src/core/test-context.ts'
 import { createTokenVerifier } from '../../emulator/src/entra/index.ts'
 import { imdsRoutes } from '../../emulator/src/imds/routes.ts'
 import { azureCacheRoutes, keyDistributionRoutes } from '../../emulator/src/kds/routes.ts'
+import { attestCalls } from '../../emulator/src/maa/attest-calls.ts'
 import { createGate } from '../../emulator/src/maa/caller.ts'
 import { createEvidenceVerifier } from '../../emulator/src/maa/evidence/verifier.ts'
 import type { EvidenceKind } from '../../emulator/src/maa/evidence-kind.ts'
@@ -52,7 +53,9 @@ describe('the table of what is covered of evidence', () => {
       ...[sgxEnclaveKind, openEnclaveKind].map((kindOf) => kindOf(createQuoteVerifier(async () => ({ roots: [] })))),
     ] as readonly EvidenceKind[]
     const gate = createGate(ctx, { tokens: createTokenVerifier(ctx), authorizer: createAuthorizer(ctx) })
-    expect(named('route of attestation').toSorted()).toEqual(routesOf(attestationRoutes(ctx, { kinds, gate })))
+    expect(named('route of attestation').toSorted()).toEqual(
+      routesOf(attestationRoutes(ctx, { calls: attestCalls(ctx, kinds), gate })),
+    )
   })
 
   it('has a row for every route of certificates and of the processor', () => {

@@ -3,8 +3,8 @@ import { GuestRequestError } from '../psp/errors.ts'
 import type { VirtualGuest } from '../psp/types.ts'
 
 /**
- * `POST /.skerry/psp/guests/{id}/report` and `…/key`: what a guest of `skerry run` asks of its processor. In plain parts,
- * apart from the other routes: each report of a program comes this way.
+ * `POST /.skerry/psp/guests/{id}/report` and `…/key`: what a guest of `skerry run` asks of its processor. In plain parts:
+ * each report of a program comes this way.
  */
 export interface GuestMessages {
   covers(method: string, url: URL): boolean

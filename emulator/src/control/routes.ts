@@ -110,6 +110,7 @@ export function createControl(options: ControlOptions): Control {
       }
       return c.json(answer, 201)
     })
+    .post('/.skerry/psp/guests/:id/:message{report|key}', async (c) => toResponse(await messages.answer(c.req.raw)))
     .get('/.skerry/psp/guests/:id/certificates', async (c) => {
       const guest = guestOf(c.req.param('id'))
       if (guest === undefined) return c.notFound()
@@ -123,10 +124,7 @@ export function createControl(options: ControlOptions): Control {
     )
     .onError((error, c) => c.json({ error: { code: 'InternalServerError', message: error.message } }, 500))
   return {
-    handle: async (request) =>
-      messages.covers(request.method, new URL(request.url))
-        ? toResponse(await messages.answer(request))
-        : await app.fetch(request),
+    handle: async (request) => await app.fetch(request),
     messages,
     guests: () => [...guests.keys()],
   }

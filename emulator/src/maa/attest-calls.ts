@@ -6,8 +6,10 @@ import { requestIdFor, requireProvider } from './entrance.ts'
 import { AttestationError } from './errors.ts'
 import type { EvidenceKind } from './evidence-kind.ts'
 
-/** `POST /attest/{type}`, which is asked often: in plain parts, apart from the other routes. */
+/** `POST /attest/{type}`, which is asked often: in plain parts. */
 export interface AttestCalls {
+  /** In lower case. */
+  readonly paths: readonly string[]
   covers(method: string, url: URL): boolean
   answer(request: PlainRequest): Promise<PlainAnswer>
 }
@@ -27,6 +29,7 @@ export function attestCalls(ctx: EmulatorContext, kinds: readonly EvidenceKind[]
   }
 
   return {
+    paths: [...byPath.keys()],
     covers: (method, url) => method === 'POST' && kindOf(url) !== undefined,
     async answer(request) {
       const requestId = requestIdFor(ctx, request.headers.get('traceparent'))

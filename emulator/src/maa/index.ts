@@ -1,4 +1,4 @@
-import { type EmulatorContext, type Service, toResponse } from '../core/index.ts'
+import type { EmulatorContext, Service } from '../core/index.ts'
 import { createTokenVerifier, type TokenVerifier } from '../entra/index.ts'
 import type { VirtualProcessor } from '../psp/types.ts'
 import { type Authorizer, createAuthorizer } from '../rbac/index.ts'
@@ -50,15 +50,14 @@ export function createMaaService(ctx: EmulatorContext, options: MaaOptions): Ser
     openEnclaveKind(quotes),
   ] as readonly EvidenceKind[]
   const gate = createGate(ctx, { tokens, authorizer })
-  const app = attestationRoutes(ctx, { gate, evidence: serviceEvidence(psp) })
-  const { covers, answer } = attestCalls(ctx, kinds)
+  const calls = attestCalls(ctx, kinds)
+  const app = attestationRoutes(ctx, { calls, gate, evidence: serviceEvidence(psp) })
   return {
     name: 'maa',
     hosts: ['*.attest.azure.net'],
-    handle: async (request) =>
-      covers(request.method, new URL(request.url)) ? toResponse(await answer(request)) : await app.fetch(request),
-    answer,
-    answers: covers,
+    handle: (request) => app.fetch(request),
+    answer: calls.answer,
+    answers: calls.covers,
   }
 }
 

@@ -1,7 +1,8 @@
 import { Hono } from 'hono'
-import type { EmulatorContext } from '../core/index.ts'
+import { type EmulatorContext, toResponse } from '../core/index.ts'
 import { answer, type Routes } from './answer.ts'
 import { requireApiVersion } from './api-version.ts'
+import type { AttestCalls } from './attest-calls.ts'
 import { ATTESTATION_TYPES } from './attestation-types.ts'
 import type { Gate } from './caller.ts'
 import { requestIdFor, requireProvider } from './entrance.ts'
@@ -12,13 +13,15 @@ import type { ServiceEvidence } from './service-evidence.ts'
 import { jwks } from './signing-key.ts'
 
 export interface RouteOptions {
+  /** The evidence that is verified. */
+  readonly calls: AttestCalls
   readonly gate: Gate
   /** Where the signing keys live; absent: their certificates do not say. */
   readonly evidence?: ServiceEvidence
 }
 
-/** The paths of Azure Attestation, without regard to case, but for the evidence that it verifies (`attestCalls`). */
-export function attestationRoutes(ctx: EmulatorContext, { gate, evidence }: RouteOptions): Hono<Routes> {
+/** The paths of Azure Attestation, without regard to case. */
+export function attestationRoutes(ctx: EmulatorContext, { calls, gate, evidence }: RouteOptions): Hono<Routes> {
   const app = new Hono<Routes>({ getPath: (request) => new URL(request.url).pathname.toLowerCase() })
 
   app.use(async (c, next) => {
@@ -36,6 +39,7 @@ export function attestationRoutes(ctx: EmulatorContext, { gate, evidence }: Rout
     answer(c, 404, new AttestationError(404, 'NotFound', 'The requested path does not exist.').body()),
   )
 
+  for (const path of calls.paths) app.post(path, async (c) => toResponse(await calls.answer(c.req.raw)))
   for (const type of [...ATTESTATION_TYPES, 'Pluton']) {
     app.post(`/attest/${type.toLowerCase()}`, async (c) => {
       requireApiVersion(c.req.query('api-version'), `attest/${type}`)
