@@ -1,5 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, type TestContext, vi } from 'vitest'
+import { createTestContext } from '../../emulator/src/core/test-context.ts'
+import { evidenceTrust } from '../../emulator/src/maa/evidence/trust.ts'
+import { createEvidenceVerifier } from '../../emulator/src/maa/evidence/verifier.ts'
+import { createProcessor } from '../../emulator/src/psp/index.ts'
 import { createRunner, type DeviceMechanism } from '../../emulator/src/run/index.ts'
 import { guestDouble, reportResponseTo } from './run/guest-double.ts'
 import { env, need, run, startHost } from './run/harness.ts'
@@ -88,19 +92,6 @@ describe.each(mechanisms)('a program with the SNP device by %s', (mechanism) => 
 
   it('may be a Go program, whose runtime signals its threads', async (ctx) => {
     expect(await run(runner, [need(ctx, programs.go)])).toEqual({ code: 0, signal: null, lines: ['done'] })
-  })
-
-  it('may be a Python program', async (ctx) => {
-    if (!onThisMachine('python3')) ctx.skip('no python3 on this machine')
-    const script = [
-      'import ctypes, fcntl, struct',
-      'request, response = ctypes.create_string_buffer(96), ctypes.create_string_buffer(4000)',
-      'a = struct.pack("<QQQQ", 1, ctypes.addressof(request), ctypes.addressof(response), 0)',
-      'fcntl.ioctl(open("/dev/sev-guest", "r+b", buffering=0), 0xC0205300, a)',
-      'print(response.raw[:1216].hex())',
-    ]
-    const { lines } = await run(runner, [pathOf('python3'), '-c', script.join('\n')])
-    expect(lines).toEqual([Buffer.from(reportResponseTo(0)).toString('hex')])
   })
 
   it('does not hold up others while one report is slow', async (ctx) => {
@@ -218,16 +209,71 @@ describe.each(mechanisms)('a program with the SNP device by %s', (mechanism) => 
   })
 })
 
-function onThisMachine(program: string): boolean {
-  try {
-    execFileSync(program, ['-c', ''], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
+describe('a report that our verifier accepts', () => {
+  const { ctx: context } = createTestContext({ settings: { attestation: { trust: 'emulator', endorsers: [] } } })
+  const psp = createProcessor(context)
+  const verifier = createEvidenceVerifier(() => evidenceTrust(context.settings.attestation, psp))
+  const commandOf = (ctx: TestContext, language: string, device: string): string[] => {
+    const report = ['report-on', device, '00'.repeat(64)]
+    switch (language) {
+      case 'static C':
+        return [need(ctx, programs.static), ...report]
+      case 'Go':
+        return [need(ctx, programs.go), device]
+      case 'Python':
+        python ??= findPython()
+        return [need(ctx, python), '-c', PYTHON_REPORT, device]
+      default:
+        return [need(ctx, programs.dynamic), ...report]
+    }
   }
-}
+
+  describe.each(mechanisms)('by %s', (mechanism) => {
+    const runner = createRunner({ device: mechanism, networkNamespace: false })
+    it.for(
+      ['dynamic C', 'static C', 'Go', 'Python'].flatMap((language) =>
+        (['sev-guest', 'sev'] as const).map((generation) => [language, generation] as const),
+      ),
+    )('goes to a program in %s by /dev/%s', async ([language, generation], ctx) => {
+      const { device, notices } = await runner.capabilities()
+      if (device === 'none') ctx.skip(notices.join(' '))
+      const guest = psp.launch({ hostData: new Uint8Array(32).fill(4) })
+      const command = commandOf(ctx, language, `/dev/${generation}`)
+      const { lines } = await run(runner, command, { guest, deviceGeneration: generation })
+      const { vcekCert, certificateChain } = await psp.thim()
+      const found = await verifier.verify(
+        {
+          report: Buffer.from(lines.join(''), 'hex'),
+          certificateChainPem: vcekCert + certificateChain,
+          uvmEndorsements: [await psp.uvm.endorsement()],
+        },
+        context.clock.now(),
+      )
+      expect(found.checks.filter(({ met }) => !met)).toEqual([])
+      expect(found.report?.hostData).toEqual(new Uint8Array(32).fill(4))
+    })
+  })
+})
+
+const PYTHON_REPORT = `
+import ctypes, fcntl, struct, sys
+request, response = ctypes.create_string_buffer(96), ctypes.create_string_buffer(4000)
+places = [ctypes.addressof(request), ctypes.addressof(response)]
+if sys.argv[1] == "/dev/sev":
+    number, a = 0xC0285301, struct.pack("<BBBBHHQHHHHQII", 5, 6, 1, 0, 96, 0, places[0], 1280, 0, 0, 0, places[1], 0, 0)
+else:
+    number, a = 0xC0205300, struct.pack("<QQQQ", 1, *places, 0)
+fcntl.ioctl(open(sys.argv[1], "r+b", buffering=0), number, a)
+print(response.raw[0x20:0x20 + 1184].hex())
+`
+
+let python: ReturnType<typeof findPython> | undefined
 
 /** A pyenv shim and the like is a script that needs its home; what it leads to is not. */
-function pathOf(program: string): string {
-  return execFileSync(program, ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' }).trim()
+function findPython() {
+  try {
+    return execFileSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' }).trim()
+  } catch {
+    return { missing: 'no python3 on this machine' }
+  }
 }
