@@ -170,11 +170,22 @@ describe('the command', () => {
 
   it('names what is missing where nothing can stand below the system call', async (ctx) => {
     // Which is so below another's seccomp listener: there is one in a tree.
-    const words = ['listener', ...SKERRY, 'run', '--', '/bin/true']
-    const below = spawn(need(ctx, programs.dynamic), words, { env, stdio: ['ignore', 'ignore', 'pipe'] })
-    const [stderr, [code]] = await Promise.all([text(below.stderr), once(below, 'close')])
-    expect(stderr).toMatch(/^skerry: nothing can stand below .* EBUSY: .*\[ERR_SECCOMP_LISTENER_TAKEN\]\n$/)
-    expect(code).toBe(1)
+    const below = await ran([need(ctx, programs.dynamic), 'listener', ...run('/bin/true')])
+    expect(below.stderr).toMatch(/^skerry: nothing can stand below .* EBUSY: .*\[ERR_SECCOMP_LISTENER_TAKEN\]\n$/)
+    expect(below.code).toBe(1)
+  })
+
+  it('does without a network of its own where nothing may be mounted', async (ctx) => {
+    const client = need(ctx, programs.dynamic)
+    const program = [client, 'report-on', '/dev/sev-guest', '00'.repeat(64)]
+    const degraded = await ran([client, 'without-mount', ...run(...program)])
+    expect(degraded).toMatchObject({ stdout: expect.stringMatching(/^[0-9a-f]{2368}\n$/), code: 0 })
+    expect(degraded.stderr).toMatch(
+      /injected descriptor instead[\s\S]*No network namespace for programs: mount namespace/,
+    )
+    const isolated = await ran([client, 'without-mount', ...SKERRY, 'run', '--isolate', '--', ...program])
+    expect(isolated.stderr).toMatch(/^skerry: --isolate: .* mount namespace .* EACCES.*\[ERR_MOUNT_NAMESPACE\]\n$/)
+    expect(isolated.code).toBe(1)
   })
 
   it('ends with 128 and the number of the signal that ended the program', async () => {
@@ -196,3 +207,10 @@ describe('the command', () => {
     await vi.waitFor(() => expect(processesOf(programs.folder)).toEqual([]), { timeout: 5_000, interval: 10 })
   })
 })
+
+/** Something else that starts the command. */
+async function ran([program = '', ...words]: readonly string[]) {
+  const child = spawn(program, words, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+  return { stdout, stderr, code }
+}

@@ -23,10 +23,13 @@ export async function probe(native: NativeLoad, options: ProbeOptions): Promise<
     const off = 'The SNP device below the system call was switched off.'
     return inProcess([off], everythingMissing('ERR_DEVICE_UNAVAILABLE', off))
   }
-  const [device, network] = await Promise.all([
+  const [device, built] = await Promise.all([
     probeDevice(native.parts, options.device ?? 'auto'),
     options.networkNamespace === false ? SWITCHED_OFF : probeNetwork(native.parts),
   ])
+  // Whoever joins a network has a file of host names mounted.
+  const mounts = device.missing.find(({ feature }) => feature === 'mount-namespace')
+  const network = built.works && mounts !== undefined ? withoutNetwork(mounts) : built
   const missing = [...device.missing, ...network.missing]
   if (device.mechanism === 'none') return inProcess(device.notices, missing)
   // Without a mount namespace of its own, which a network's comes with, a program has the file system of whoever runs it.
@@ -145,12 +148,15 @@ async function probeNetwork(native: NativeParts): Promise<ProbedNetwork> {
       : ['The kernel has no veth: a container cannot listen on all addresses at port 443 or 80.']
     return { works: true, notices, missing: [] }
   } catch (error) {
-    const refusal = refusalFrom(error)
-    const words =
-      `No network namespace for a container group: ${refusal.message}. ` +
-      'One group runs at a time, and other local users could reach its ports.'
-    return { works: false, notices: [words], missing: [{ feature: 'network-namespace', ...refusal }] }
+    return withoutNetwork(refusalFrom(error))
   }
+}
+
+function withoutNetwork({ code, message }: Refusal): ProbedNetwork {
+  const words =
+    `No network namespace for programs: ${message}. They share this machine's network: one container group runs at a ` +
+    'time, and other local users could reach its ports.'
+  return { works: false, notices: [words], missing: [{ feature: 'network-namespace', code, message }] }
 }
 
 function refusalFrom(error: unknown): Refusal {

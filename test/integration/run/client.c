@@ -137,6 +137,21 @@ static int below_a_listener(char **command) {
   return 1;
 }
 
+// Runs a program that may have namespaces and mount nothing in them, as a profile of AppArmor has it.
+static int without_mount(char **command) {
+  struct sock_filter refuse[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mount, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EACCES),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog program = {.len = 4, .filter = refuse};
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0) return printf("%s\n", strerrorname_np(errno)), 1;
+  execvp(command[0], command);
+  return 1;
+}
+
 static const char *outcome(int result) { return result < 0 ? strerrorname_np(errno) : "0"; }
 
 // Each line: the case, what ioctl answered, exitinfo2 afterwards.
@@ -373,6 +388,7 @@ int main(int count, char **words) {
   if (strcmp(what, "stop-itself") == 0) return printf("stopping\n"), fflush(stdout), raise(SIGSTOP), printf("went on\n"), 0;
   if (strcmp(what, "rounds") == 0) return rounds(words[2], atoi(words[3]));
   if (strcmp(what, "listener") == 0) return below_a_listener(words + 2);
+  if (strcmp(what, "without-mount") == 0) return without_mount(words + 2);
   if (strcmp(what, "serve") == 0) return serve(words[2], words[3]);
   return 2;
 }
