@@ -52,6 +52,8 @@ describe('the HTTP server', () => {
   it('keeps the connection of an old client that asks for it, and says so', async () => {
     const came = await exchange('GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n', { answers: 1 })
     expect(came).toContain('Connection: keep-alive\r\n')
+    // No `Keep-Alive: timeout=…` either: there is none.
+    expect(came).not.toContain('Keep-Alive:')
     expect(asked[0]!.host).toBeUndefined()
   })
 
