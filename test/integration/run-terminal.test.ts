@@ -175,6 +175,12 @@ describe('the command', () => {
     expect(below.code).toBe(1)
   })
 
+  it('says so when it is itself a program of skerry run', async () => {
+    const nested = await ran(run(...run('/bin/true')))
+    expect(nested.stderr).toMatch(/program of skerry run itself.*\[ERR_SECCOMP_LISTENER_TAKEN\]\n$/)
+    expect(nested.code).toBe(1)
+  })
+
   it('does without a network of its own where nothing may be mounted', async (ctx) => {
     const client = need(ctx, programs.dynamic)
     const program = [client, 'report-on', '/dev/sev-guest', '00'.repeat(64)]

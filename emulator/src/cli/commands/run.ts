@@ -1,7 +1,10 @@
+import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { SECURITY_CONTEXT_DIR_VARIABLE } from '@skerry/guest/wire'
 import { type Command, Option } from 'commander'
 import type { ControlError, InstanceClient } from '../../control/client.ts'
 import { SNP_PRODUCTS } from '../../psp/products.ts'
+import { RunnerError } from '../../run/errors.ts'
 import { launchRequest, parseTcb, parseVmpl, type RunFlags } from '../run/flags.ts'
 import { UsageError } from '../usage-error.ts'
 
@@ -74,7 +77,7 @@ async function run(command: readonly string[], flags: RunFlags): Promise<number>
     import('../../control/instance.ts'),
     import('../../control/client.ts'),
   ])
-  const info = findInstance(flags.data && resolve(flags.data))
+  const info = belowAnother(() => findInstance(flags.data && resolve(flags.data)))
   using client = connectInstance(info)
   const launch = async () => {
     if (flags.tcb !== undefined) await moveHost(client, flags)
@@ -94,6 +97,29 @@ async function run(command: readonly string[], flags: RunFlags): Promise<number>
     return await runProgram({ command: [first!, ...rest], flags, info, client, launch, say })
   } catch (error) {
     throw withCode(error)
+  }
+}
+
+/**
+ * A program of `skerry run` that runs `skerry run`: the instance is hidden from it, and were it not, there could still be
+ * one listener.
+ */
+function belowAnother<T>(find: () => T): T {
+  try {
+    return find()
+  } catch (error) {
+    const { [SECURITY_CONTEXT_DIR_VARIABLE]: context } = process.env
+    if (context === undefined || !/^Seccomp:\s*2$/m.test(ownStatus())) throw error
+    const words = 'this is a program of skerry run itself: it has an SNP device, and can give none to others'
+    throw withCode(new RunnerError('ERR_SECCOMP_LISTENER_TAKEN', words))
+  }
+}
+
+function ownStatus(): string {
+  try {
+    return readFileSync('/proc/self/status', 'utf8')
+  } catch {
+    return ''
   }
 }
 
