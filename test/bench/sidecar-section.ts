@@ -112,8 +112,16 @@ async function benchReleases(sidecar: SidecarWithVault, rounds: number, say: (li
   say()
   say(row('Processor time of a release, keys in stock', 'sidecar', 'emulator'))
   for (const [name = '', ...each] of costs) say(row(name, ...each))
-  const memory = residentMiB(sidecar.pid)
-  say(row('memory under load, and highest', mebibytes(memory?.now), mebibytes(memory?.highest)))
+  say()
+  say(row('Memory under load', 'now', 'highest', 'goal'))
+  const memory = (name: string, pid: number, goal = '') => {
+    const { now, highest } = residentMiB(pid) ?? {}
+    say(row(name, mebibytes(now), mebibytes(highest), goal))
+  }
+  memory('the sidecar', sidecar.pid, '80 MiB')
+  await using bare = await startAlone('bare')
+  await load(64, rounds * 500, () => bare.post('/', {}))
+  memory(`an empty server, ${rounds * 500} requests`, bare.pid)
 }
 
 const named = (clients: number) => `${clients} client${clients === 1 ? '' : 's'}`
