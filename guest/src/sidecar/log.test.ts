@@ -1,6 +1,9 @@
-import { describe, expect, it } from 'vitest'
+import { mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, vi } from 'vitest'
 import { stillClock } from '../testing/clock.ts'
-import { createLog, type LogLevel } from './log.ts'
+import { createLog, type LogLevel, logSink } from './log.ts'
 
 const logged = (level: LogLevel, at: LogLevel, message: string) => {
   const lines: string[] = []
@@ -24,5 +27,27 @@ describe('the log', () => {
     expect(logged('debug', 'info', 'a\nlevel=info msg=b\u2028c')).toEqual([
       'time="2026-01-01T00:00:00Z" level=info msg=a level=info msg=b c',
     ])
+  })
+})
+
+describe("a log's file", () => {
+  it("is its owner's alone, and may be moved away while it is written to", () => {
+    const folder = mkdtempSync(join(tmpdir(), 'skerry-log-'))
+    const file = join(folder, 'log.txt')
+    const write = logSink(file)
+    write('one')
+    expect([readFileSync(file, 'utf8'), statSync(file).mode & 0o777]).toEqual(['one\n', 0o600])
+    renameSync(file, `${file}.1`)
+    write('two')
+    expect([readFileSync(file, 'utf8'), statSync(file).mode & 0o777]).toEqual(['two\n', 0o600])
+
+    rmSync(folder, { recursive: true })
+    const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+    try {
+      write('three')
+      expect(said).toHaveBeenCalledWith('three (not in the log file: ENOENT)\n')
+    } finally {
+      said.mockRestore()
+    }
   })
 })

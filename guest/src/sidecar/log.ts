@@ -32,9 +32,20 @@ export function createLog({ level = 'warning', write, clock }: LogOptions): Log 
   }
 }
 
-/** Writes to a file, only for its owner to read, or to standard error when there is none. */
+/**
+ * Writes to a file, only for its owner to read, or to standard error when there is none. A line that the file cannot take
+ * (the disk is full, its folder has gone) goes to standard error, too: no request fails for want of a log.
+ * @throws an error of the file system when the file cannot be opened to begin with
+ */
 export function logSink(file?: string): (line: string) => void {
-  if (file === undefined) return (line) => void process.stderr.write(`${line}\n`)
+  const toStandardError = (line: string) => void process.stderr.write(`${line}\n`)
+  if (file === undefined) return toStandardError
   closeSync(openSync(file, 'a', 0o600))
-  return (line) => appendFileSync(file, `${line}\n`)
+  return (line) => {
+    try {
+      appendFileSync(file, `${line}\n`, { mode: 0o600 })
+    } catch (error) {
+      toStandardError(`${line} (not in the log file: ${(error as NodeJS.ErrnoException).code})`)
+    }
+  }
 }
