@@ -215,7 +215,12 @@ describe('other commands find a running instance', () => {
     }
     const directory = /UVM_SECURITY_CONTEXT_DIR='(.*)'/.exec(stdout)![1]!
     expect(directory.startsWith(one.data)).toBe(true)
-    expect(readdirSync(directory)).toEqual(['host-amd-cert-base64', 'reference-info-base64', 'security-policy-base64'])
+    expect(readdirSync(directory)).toEqual([
+      'host-amd-cert-base64',
+      'reference-info-base64',
+      'security-policy-base64',
+      'transparent-reference-info-base64',
+    ])
   })
 
   it('explain says that nothing was refused; a request without a token is no refusal', async () => {
@@ -236,7 +241,7 @@ describe('other commands find a running instance', () => {
       console.log(existsSync('/dev/sev-guest'), readdirSync(process.env.UVM_SECURITY_CONTEXT_DIR).length, 'AZURE_CLIENT_SECRET' in process.env)
       process.exit(7)`
     const { code, stdout, stderr } = await run('run', '--', process.execPath, '-e', program).ended
-    expect(stdout, stderr).toBe('true 3 false\n')
+    expect(stdout, stderr).toBe('true 4 false\n')
     expect(code).toBe(7)
   })
 
