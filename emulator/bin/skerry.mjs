@@ -32,7 +32,9 @@ if (major > 24 || (major === 24 && minor >= 5)) {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: { ...process.env, SKERRY_RESPAWNED: '1' },
   })
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  // What the other branch would have got, `skerry run` for its program; the rest goes to a whole process group or to nobody.
+  const passed = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGWINCH']
+  for (const signal of passed) process.on(signal, () => child.kill(signal))
   child.on('exit', (code, signal) => {
     if (!signal) process.exit(code ?? 1)
     // The same end, for whoever waits for this process: what passes the signal on must not take it.

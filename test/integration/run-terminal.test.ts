@@ -81,22 +81,17 @@ describe('a program at a terminal', () => {
     expect(terminal.shown.match(/interrupted/g)).toHaveLength(1)
   })
 
-  it('gets Ctrl-C once below an older Node too, which starts the pinned one', async (ctx) => {
-    // What bin/skerry.mjs does there: pass on to the Node that it started what it got itself.
-    const older = `
-      const { spawn } = require('node:child_process')
-      const [command, ...words] = process.argv.slice(1)
-      const child = spawn(command, words, { stdio: 'inherit' })
-      process.on('SIGINT', () => child.kill('SIGINT'))
-      child.on('exit', (code) => process.exit(code))`
-    const command = run(need(ctx, programs.dynamic), 'terminal')
-    const terminal = open([process.execPath, '-e', older, ...command])
+  it('gets Ctrl-C and Ctrl-\\ once below an older Node too, which starts the pinned one', async (ctx) => {
+    const pretend = "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '22.0.0' } })"
+    const older = [process.execPath, '--import', `data:text/javascript,${encodeURIComponent(pretend)}`]
+    const terminal = open([...older, ...run(need(ctx, programs.dynamic), 'terminal').slice(1)])
     await terminal.shows(/ready/)
     terminal.type(CTRL_C)
     await terminal.shows(/interrupted/)
     terminal.resize(10, 10)
     await terminal.shows(/resized/)
-    terminal.child.stdin.end()
+    terminal.type(CTRL_BACKSLASH)
+    expect(await terminal.ended).toBe(3)
     expect(terminal.shown.match(/interrupted/g)).toHaveLength(1)
   })
 
