@@ -19,7 +19,7 @@ export {
   type SnpDeviceErrorCode,
 } from './device/index.ts'
 export { InvalidArgumentError } from './http/endpoint.ts'
-export { type Fetch, UpstreamError } from './http/upstream.ts'
+export { type Answer, type Fetch, UpstreamError } from './http/upstream.ts'
 export { createVaultCredential, IdentityError, type TokenSource } from './identity/vault-token.ts'
 export { type AttestOptions, attest } from './maa/attest.ts'
 export { type AttestEnclaveOptions, attestOpenEnclave, attestSgxEnclave } from './maa/attest-sgx.ts'
@@ -45,6 +45,7 @@ export { defaultTrustStore, type TrustStore, trustStoreOf } from './skr/trust-st
 export {
   createWrappingKeys,
   type WrappingKey,
+  type WrappingKeyStock,
   type WrappingKeys,
   type WrappingKeysOptions,
 } from './skr/wrapping-key.ts'
