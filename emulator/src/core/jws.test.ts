@@ -2,11 +2,11 @@ import { createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { compactVerify } from 'jose'
 import { expect, it } from 'vitest'
 import { RFC_7515, RFC_7515_A2_KEY } from '../keyvault/release/test-rfc-examples.ts'
-import { encodeJwsHeader, signJws, verifiesJws } from './jws.ts'
+import { signJws, verifiesJws } from './jws.ts'
 
 const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const PAYLOAD = '{"sub":"Größe"}'
-const signed = signJws(encodeJwsHeader({ alg: 'RS256' }), PAYLOAD, privateKey)
+const signed = signJws({ alg: 'RS256' }, PAYLOAD, privateKey)
 
 it('signs what a library verifies, header and payload as they were given', async () => {
   const { payload, protectedHeader } = await compactVerify(signed, publicKey)
@@ -20,7 +20,7 @@ it('verifies the example of RFC 7515 A.2', () => {
 
 it.each([
   ['another payload', signed.replace(/\..*\./s, `.${Buffer.from('{"sub":"other"}').toString('base64url')}.`)],
-  ['another header', `${encodeJwsHeader({ alg: 'RS256' })}A${signed.slice(signed.indexOf('.'))}`],
+  ['another header', signed.replace('.', 'A.')],
   ['no signature', signed.slice(0, signed.lastIndexOf('.') + 1)],
   ['no parts', signed.replaceAll('.', '')],
   ['nothing at all', ''],
@@ -31,7 +31,7 @@ it.each([
 it('takes no character after a signature that is whole', () => {
   // 192 bytes are 256 characters: one more would be no byte.
   const long = generateKeyPairSync('rsa', { modulusLength: 1536 })
-  const jws = signJws(encodeJwsHeader({ alg: 'RS256' }), PAYLOAD, long.privateKey)
+  const jws = signJws({ alg: 'RS256' }, PAYLOAD, long.privateKey)
   expect([verifiesJws(jws, long.publicKey), verifiesJws(`${jws}A`, long.publicKey)]).toEqual([true, false])
 })
 

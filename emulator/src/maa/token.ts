@@ -1,5 +1,5 @@
 import { encodeBase64Url, encodeUtf8 } from '@skerry/guest/wire'
-import { type EmulatorContext, encodeJwsHeader, epochSeconds, signJws } from '../core/index.ts'
+import { type EmulatorContext, epochSeconds, signJws } from '../core/index.ts'
 import { signingKey } from './signing-key.ts'
 import { sortedJson } from './sorted-json.ts'
 
@@ -44,7 +44,7 @@ const header = <Algorithm extends string>(alg: Algorithm, issuer: string, kid: s
 
 async function sign(ctx: EmulatorContext, issuer: string, payload: Claims): Promise<string> {
   const { privateKey, kid } = await signingKey(ctx)
-  return signJws(encodeJwsHeader(header('RS256', issuer, kid)), sortedJson(payload), privateKey)
+  return signJws(header('RS256', issuer, kid), sortedJson(payload), privateKey)
 }
 
 async function encode(ctx: EmulatorContext, issuer: string, payload: Claims): Promise<string> {

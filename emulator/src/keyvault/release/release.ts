@@ -6,7 +6,7 @@ import {
   type ReleaseEnc,
   type ReleasePolicy,
 } from '@skerry/guest/wire'
-import { encodeJwsHeader, type JournalCondition, type RsaSigner, signJws } from '../../core/index.ts'
+import { type JournalCondition, type RsaSigner, signJws } from '../../core/index.ts'
 import { type Call, ok, type Reply } from '../call.ts'
 import { wrapForRelease } from '../crypto/key-wrap.ts'
 import { releasablePlaintext } from '../crypto/material.ts'
@@ -147,10 +147,10 @@ async function signedRelease(
     keyHsm: encodeKeyHsm({ kid: to.wrappingKey.kid, enc: to.enc, ciphertext }, shapes.memberOrder),
   })
   const signer = await ctx.authority.rsaSigner(shapes.signerNames(call.vault))
-  const header = headers.get(signer) ?? encodeJwsHeader({ alg: 'RS256', ...shapes.header(signer.chain) })
+  const header = headers.get(signer) ?? { alg: 'RS256', ...shapes.header(signer.chain) }
   headers.set(signer, header)
   return signJws(header, JSON.stringify(payload), signer.privateKey)
 }
 
 /** The certificates of a signer in the header of what it signs: worked out once. Each kind of vault has signers of its own. */
-const headers = new WeakMap<RsaSigner, string>()
+const headers = new WeakMap<RsaSigner, Parameters<typeof signJws>[0]>()
