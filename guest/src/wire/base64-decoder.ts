@@ -5,8 +5,6 @@
 export interface Base64Alphabet {
   /** By byte: the value of the digit, 255 for what is none. */
   readonly digits: Uint8Array
-  /** By value: the digit's character. */
-  readonly characters: Uint8Array
 }
 
 const COMMON = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
@@ -64,5 +62,5 @@ export function decodeBase64Text(
 function alphabetOf(characters: string): Base64Alphabet {
   const digits = new Uint8Array(256).fill(255)
   for (const [value, character] of [...characters].entries()) digits[character.charCodeAt(0)] = value
-  return { digits, characters: new TextEncoder().encode(characters) }
+  return { digits }
 }

@@ -1,11 +1,10 @@
-import { hex } from '@scure/base'
+import { base64, base64urlnopad, hex } from '@scure/base'
 import { decodeBase64Text, STANDARD_ALPHABET, URL_ALPHABET } from './base64-decoder.ts'
-import { encodeBase64Text } from './base64-encoder.ts'
 import { WireError } from './errors.ts'
 
 /** Standard base64 with padding (RFC 4648 section 4). */
 export function encodeBase64(bytes: Uint8Array): string {
-  return encodeBase64Text(bytes, STANDARD_ALPHABET, 'required')
+  return base64.encode(bytes as Uint8Array<ArrayBuffer>)
 }
 
 /** Strict standard base64: padded, no blanks, no other alphabet. Throws `ERR_BASE64`. */
@@ -19,7 +18,7 @@ export function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
 
 /** Base64url without padding (RFC 4648 section 5, as JOSE writes it). */
 export function encodeBase64Url(bytes: Uint8Array): string {
-  return encodeBase64Text(bytes, URL_ALPHABET, 'none')
+  return base64urlnopad.encode(bytes as Uint8Array<ArrayBuffer>)
 }
 
 /** Strict base64url. Padding is an error unless allowed (then it may be there or not). Throws `ERR_BASE64URL`. */
