@@ -1,37 +1,33 @@
-import { base64, base64urlnopad, hex } from '@scure/base'
-import { decodeBase64Text, STANDARD_ALPHABET, URL_ALPHABET } from './base64-decoder.ts'
+import { hex } from '@scure/base'
+import { base64Codec } from './base64.ts'
 import { WireError } from './errors.ts'
 
 /** Standard base64 with padding (RFC 4648 section 4). */
 export function encodeBase64(bytes: Uint8Array): string {
-  return base64.encode(bytes as Uint8Array<ArrayBuffer>)
+  return base64Codec.encode(bytes, 'standard', 'required')
 }
 
 /** Strict standard base64: padded, no blanks, no other alphabet. Throws `ERR_BASE64`. */
 export function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
-  return required(
-    decodeBase64Text(text, STANDARD_ALPHABET, 'required'),
-    'ERR_BASE64',
-    'not standard base64 with padding',
-  )
+  return required(base64Codec.decode(text, 'standard', 'required'), 'ERR_BASE64', 'not standard base64 with padding')
 }
 
 /** Base64url without padding (RFC 4648 section 5, as JOSE writes it). */
 export function encodeBase64Url(bytes: Uint8Array): string {
-  return base64urlnopad.encode(bytes as Uint8Array<ArrayBuffer>)
+  return base64Codec.encode(bytes, 'url', 'none')
 }
 
 /** Strict base64url. Padding is an error unless allowed (then it may be there or not). Throws `ERR_BASE64URL`. */
 export function decodeBase64Url(text: string, options: { padding?: 'forbid' | 'allow' } = {}): Uint8Array<ArrayBuffer> {
   const padding = options.padding === 'allow' && text.endsWith('=') ? 'required' : 'none'
-  return required(decodeBase64Text(text, URL_ALPHABET, padding), 'ERR_BASE64URL', 'not base64url')
+  return required(base64Codec.decode(text, 'url', padding), 'ERR_BASE64URL', 'not base64url')
 }
 
 /** Either alphabet (not both in one text), padding optional. Throws `ERR_BASE64`. */
 export function decodeBase64Lenient(text: string): Uint8Array<ArrayBuffer> {
-  const alphabet = /[-_]/.test(text) ? URL_ALPHABET : STANDARD_ALPHABET
+  const alphabet = /[-_]/.test(text) ? 'url' : 'standard'
   const padding = text.endsWith('=') ? 'required' : 'none'
-  return required(decodeBase64Text(text, alphabet, padding), 'ERR_BASE64', 'not base64 in either alphabet')
+  return required(base64Codec.decode(text, alphabet, padding), 'ERR_BASE64', 'not base64 in either alphabet')
 }
 
 /** Lower-case hexadecimal. */
