@@ -84,6 +84,7 @@ describe.each(['in a data directory', 'in memory'])('a container of an emulator 
       'host-amd-cert-base64',
       'reference-info-base64',
       'security-policy-base64',
+      'transparent-reference-info-base64',
     ])
     const [head] = await inContainer('head -n 1 $SSL_CERT_FILE')
     expect(head).toBe('-----BEGIN CERTIFICATE-----')

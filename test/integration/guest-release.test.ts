@@ -66,7 +66,7 @@ const shown: string[] = []
 
 beforeAll(async () => {
   const { dispatcher, context: emulated } = await azure.emulator()
-  const send: Fetch = (url, init) => dispatcher.dispatch(new Request(url, init), { door: 'process' })
+  const send = (url: string, init?: RequestInit) => dispatcher.dispatch(new Request(url, init), { door: 'process' })
   const fetch: Fetch = (url, init) => {
     if (url.includes('/release')) shown.push((JSON.parse(String(init?.body)) as { target: string }).target)
     return send(url, init)

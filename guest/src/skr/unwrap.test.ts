@@ -141,7 +141,7 @@ describe('unwrapping', () => {
     unwrapReleasedKey(wrapped(randomBytes(48), {}), 'CKM_RSA_AES_KEY_WRAP', wrappingKey)
     const wiped = fill.mock.contexts.filter((_, call) => fill.mock.calls[call]?.[0] === 0) as Buffer[]
     fill.mockRestore()
-    expect(wiped.map(({ length }) => length).sort()).toEqual([32, 48])
+    expect(wiped.map(({ length }) => length)).toEqual(expect.arrayContaining([32, 48]))
     for (const buffer of wiped) expect(buffer.every((byte) => byte === 0)).toBe(true)
   })
 
