@@ -8,7 +8,9 @@ const TOGETHER = [
   'guest/src/{attest,http,maa,uvm,wire}/**/*.test.ts',
   'emulator/src/{arm,cli,control,core,events,graph,kds,keyvault,maa,psp,rbac,seed,state}/**/*.test.ts',
   'emulator/src/entra/!(entra).test.ts',
+  'emulator/src/{aci,host/durable,host/http,host/timers}/*.test.ts',
   'functions/src/{azure,deployment,http}/**/*.test.ts',
+  'test/{conformance,unit}/*.test.ts',
 ]
 
 export default defineConfig({

@@ -21,7 +21,7 @@ import { type VaultClient, vaultClient, workingVersions } from './kill/vault-cli
 // `skerry up --data DIR` is killed with SIGKILL while clients write, again and again on the same directory. What was
 // answered with 2xx must be there afterwards; of what was not answered, all or nothing.
 
-const ROUNDS = 4
+const ROUNDS = 3
 /** The steps that make a version. */
 const MAKES: ReadonlySet<string> = new Set(['create', 'import', 'rotate'])
 const SEED = 8
