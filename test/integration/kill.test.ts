@@ -22,6 +22,7 @@ import { type VaultClient, vaultClient, workingVersions } from './kill/vault-cli
 // answered with 2xx must be there afterwards; of what was not answered, all or nothing.
 
 const ROUNDS = 3
+const KINDS = ['create', 'delete', 'import', 'purge', 'putRotationPolicy', 'recover', 'restore', 'rotate', 'update']
 /** The steps that make a version. */
 const MAKES: ReadonlySet<string> = new Set(['create', 'import', 'rotate'])
 const SEED = 8
@@ -70,7 +71,7 @@ async function write(
   answered: (step: string, kid: string | undefined) => void,
 ): Promise<void> {
   for (;;) {
-    if (actor.model.life === 'live' && actor.dice() < 0.1) {
+    if (actor.model.life === 'live' && actor.dice() < 0.3) {
       const backup = await client.call('POST', `keys/${actor.name}/backup`)
       if (backup === undefined) return
       expect(backup.status).toBe(200)
@@ -158,41 +159,43 @@ describe('an instance that is killed while clients write to it', () => {
   afterAll(() => webhook[Symbol.asyncDispose]())
   const start = async () => killed(await startUp(data, runtime, ['--event-webhook', webhook.url]))
 
-  it.each(Array.from({ length: ROUNDS }, (_, round) => round + 1))(
+  const round = async () => {
+    await using up = await start()
+    await inClients(up, async (clients) => {
+      let left = 15 + Math.floor(dice() * 60)
+      const answered = (step: string, kid: string | undefined) => {
+        steps.set(step, (steps.get(step) ?? 0) + 1)
+        if (MAKES.has(step) && kid?.startsWith(VAULT)) made.add(kid)
+        left -= 1
+        if (left === 0) up.command.child.kill('SIGKILL')
+      }
+      await Promise.all(actors.map((actor) => write(actor, clients[actor.origin]!, answered)))
+    })
+    await up.kill()
+
+    const { versions, materials, integrity } = keptIn(data)
+    expect(integrity).toBe('ok')
+    expect([...materials].sort()).toEqual([...versions].sort())
+    expect(openToOthers(data)).toEqual([])
+
+    await using again = await start()
+    await inClients(again, async (clients) => {
+      for (const actor of actors) {
+        const found = await observe(actor, clients[actor.origin]!, versions)
+        const either = [actor.model, ...(actor.instead === undefined ? [] : [actor.instead])]
+        expect(
+          either.some((wanted) => holds(found, wanted)),
+          `${actor.name}: ${JSON.stringify(found)} is none of ${JSON.stringify(either)}`,
+        ).toBe(true)
+        actor.model = found.life === 'deleted' ? { ...found, life: 'live' } : found
+        actor.instead = undefined
+      }
+    })
+  }
+
+  it.each(Array.from({ length: ROUNDS }, (_, at) => at + 1))(
     'has kept all that was answered, and nothing by halves: round %i',
-    async () => {
-      await using up = await start()
-      await inClients(up, async (clients) => {
-        let left = 15 + Math.floor(dice() * 60)
-        const answered = (step: string, kid: string | undefined) => {
-          steps.set(step, (steps.get(step) ?? 0) + 1)
-          if (MAKES.has(step) && kid?.startsWith(VAULT)) made.add(kid)
-          left -= 1
-          if (left === 0) up.command.child.kill('SIGKILL')
-        }
-        await Promise.all(actors.map((actor) => write(actor, clients[actor.origin]!, answered)))
-      })
-      await up.kill()
-
-      const { versions, materials, integrity } = keptIn(data)
-      expect(integrity).toBe('ok')
-      expect([...materials].sort()).toEqual([...versions].sort())
-      expect(openToOthers(data)).toEqual([])
-
-      await using again = await start()
-      await inClients(again, async (clients) => {
-        for (const actor of actors) {
-          const found = await observe(actor, clients[actor.origin]!, versions)
-          const either = [actor.model, ...(actor.instead === undefined ? [] : [actor.instead])]
-          expect(
-            either.some((wanted) => holds(found, wanted)),
-            `${actor.name}: ${JSON.stringify(found)} is none of ${JSON.stringify(either)}`,
-          ).toBe(true)
-          actor.model = found.life === 'deleted' ? { ...found, life: 'live' } : found
-          actor.instead = undefined
-        }
-      })
-    },
+    round,
   )
 
   it('has told the webhook of every version at least once', async () => {
@@ -205,18 +208,10 @@ describe('an instance that is killed while clients write to it', () => {
     )
   })
 
-  it('was killed amid every kind of change', () => {
-    expect([...steps.keys()].sort()).toEqual([
-      'create',
-      'delete',
-      'import',
-      'purge',
-      'putRotationPolicy',
-      'recover',
-      'restore',
-      'rotate',
-      'update',
-    ])
+  it('was killed amid every kind of change', async () => {
+    // What the machine does with the story is chance: where a kind did not come, the story goes on.
+    for (let more = 0; steps.size < KINDS.length && more < ROUNDS; more += 1) await round()
+    expect([...steps.keys()].sort()).toEqual(KINDS)
   })
 })
 

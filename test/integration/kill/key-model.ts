@@ -45,9 +45,9 @@ export interface Backup {
 export function nextStep(model: KeyModel, backup: Backup | undefined, dice: () => number): Step {
   const pick = <T>(items: readonly T[]): T => items[Math.floor(dice() * items.length)]!
   if (model.life === 'absent') {
-    return backup !== undefined && dice() < 0.5 ? restore(backup) : pick([create, importKey])(ABSENT)
+    return backup !== undefined && dice() < 0.8 ? restore(backup) : pick([create, importKey])(ABSENT)
   }
-  if (model.life === 'deleted') return pick([recover, recover, purge])(model)
+  if (model.life === 'deleted') return pick([recover, purge])(model)
   const steps = [create, importKey, update, update, putPolicy, rotate, rotate, remove]
   // A managed HSM wants a policy before it rotates, and 100 versions are its limit.
   return pick(model.expiryTime === undefined ? [create, update, putPolicy, putPolicy] : steps)(model)
