@@ -1,3 +1,4 @@
+import { closedLoop } from './closed-loop.ts'
 import { measureFloor, measureKeyGeneration, sumOf } from './floor.ts'
 import { openReleaseBench } from './release.ts'
 import { median, ms, percentile, row } from './statistics.ts'
@@ -21,34 +22,17 @@ export async function benchRelease({ count, say }: ReleaseSectionOptions): Promi
   say(row('RSA-2048 key generation (from stock: not in it)', '', ms(measureKeyGeneration())))
 
   await using bench = await openReleaseBench()
-  await load(4, WARM_UP, bench.release)
+  await closedLoop(4, WARM_UP, bench.release)
   say()
   say(row('A whole release, over HTTPS', 'p50', 'p99', 'per second', 'to floor'))
   for (const clients of [1, 8]) {
-    const { latencies, each } = await load(clients, count, bench.release)
+    const { latencies, each } = await closedLoop(clients, count, bench.release)
     const times = [ms(median(latencies)), ms(percentile(latencies, 99)), (1000 / each).toFixed(0)]
     // One client waits for each release; of several, one waits for the others.
     const ratio = (clients === 1 ? median(latencies) : each) / floor
     say(row(`${clients} client${clients === 1 ? '' : 's'}, ${count} releases`, ...times, ratio.toFixed(2)))
   }
-  const { latencies, each } = await load(8, Math.ceil(count / 7), bench.releaseSustained)
+  const { latencies, each } = await closedLoop(8, Math.ceil(count / 7), bench.releaseSustained)
   const times = [ms(median(latencies)), ms(percentile(latencies, 99)), (1000 / each).toFixed(0)]
   say(row('8 clients, a new wrapping key each', ...times))
-}
-
-/** A closed loop: each client begins its next release when its last one has ended. */
-async function load(clients: number, count: number, work: () => Promise<void>) {
-  const latencies: number[] = []
-  let begun = 0
-  const started = performance.now()
-  const client = async () => {
-    while (begun < count) {
-      begun += 1
-      const from = performance.now()
-      await work()
-      latencies.push(performance.now() - from)
-    }
-  }
-  await Promise.all(Array.from({ length: clients }, client))
-  return { latencies, each: (performance.now() - started) / count }
 }

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { createRunner } from '@skerry/emulator'
+import { closedLoop } from './closed-loop.ts'
 import { meanKeyGeneration, measureFloor, sumOf } from './floor.ts'
 import { cpuMilliseconds, residentMiB } from './process-figures.ts'
 import {
@@ -61,9 +62,9 @@ async function benchStarts(count: number, say: (line?: string) => void): Promise
 async function benchReports(sidecar: SidecarProcess, count: number, say: (line?: string) => void): Promise<void> {
   const body = { runtime_data: 'aGVsbG8=' }
   const ask = () => sidecar.post('/attest/raw', body)
-  await load(1, 200, ask)
+  await closedLoop(1, 200, ask)
   const before = figuresOf(sidecar.pid)
-  const { latencies, each } = await load(1, count, ask)
+  const { latencies, each } = await closedLoop(1, count, ask)
   const after = figuresOf(sidecar.pid)
   say()
   say(row('Reports through the ioctl, one after the other', 'p50', 'p99', 'per second'))
@@ -93,7 +94,7 @@ async function benchReleases(sidecar: SidecarWithVault, rounds: number, say: (li
   say(row(`Releases, ${processors} processors for both sides`, 'p50', 'p99', 'per second', 'to floor'))
   say(row('floor: cryptography of both sides', ms(cryptography), '', perSecond(cryptography / processors)))
   say(row('  and an RSA-2048 key, mean', ms(generation), '', perSecond((cryptography + generation) / processors)))
-  await load(STOCK, STOCK, release)
+  await closedLoop(STOCK, STOCK, release)
   await refilled(sidecar.pid)
   const costs: string[][] = []
   for (const clients of [1, 8, 64]) {
@@ -104,8 +105,8 @@ async function benchReleases(sidecar: SidecarWithVault, rounds: number, say: (li
   }
   for (const clients of [1, 8, 64]) {
     // What is left in stock is not to count.
-    await load(8, STOCK, release)
-    const { latencies, each } = await load(clients, rounds * 48, release)
+    await closedLoop(8, STOCK, release)
+    const { latencies, each } = await closedLoop(clients, rounds * 48, release)
     const ratio = (each * processors) / (cryptography + generation)
     say(row(`${named(clients)}, sustained: keys made as they go`, ...cells(latencies, each, ratio)))
   }
@@ -120,7 +121,7 @@ async function benchReleases(sidecar: SidecarWithVault, rounds: number, say: (li
   }
   memory('the sidecar', sidecar.pid, '80 MiB')
   await using bare = await startAlone('bare')
-  await load(64, rounds * 500, () => bare.post('/', {}))
+  await closedLoop(64, rounds * 500, () => bare.post('/', {}))
   memory(`an empty server, ${rounds * 500} requests`, bare.pid)
 }
 
@@ -145,7 +146,7 @@ async function bursts({ pid, emulator }: SidecarWithVault, { clients, rounds, re
   const spent = { wall: 0, sidecar: 0, emulator: 0 }
   for (let round = 0; round < rounds; round += 1) {
     const before = processorTime()
-    const burst = await load(clients, STOCK, release)
+    const burst = await closedLoop(clients, STOCK, release)
     const [sidecar = 0, ...others] = processorTime().map((after, index) => after - before[index]!)
     spent.wall += burst.each * STOCK
     spent.sidecar += sidecar
@@ -175,21 +176,4 @@ function figuresOf(pid: number) {
   const descriptors = readdirSync(`/proc/${pid}/fd`).length
   const threads = Number(/^Threads:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
   return { descriptors, threads, memory: residentMiB(pid)?.now }
-}
-
-/** A closed loop: each client begins its next request when its last one has ended. */
-async function load(clients: number, count: number, work: () => Promise<unknown>) {
-  const latencies: number[] = []
-  let begun = 0
-  const started = performance.now()
-  const client = async () => {
-    while (begun < count) {
-      begun += 1
-      const from = performance.now()
-      await work()
-      latencies.push(performance.now() - from)
-    }
-  }
-  await Promise.all(Array.from({ length: clients }, client))
-  return { latencies, each: (performance.now() - started) / count }
 }

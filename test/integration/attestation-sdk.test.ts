@@ -12,6 +12,7 @@ import {
   ISOLATED,
   type ProviderWorld,
   SHARED,
+  verifyingAll,
 } from '../../emulator/src/maa/test-providers.ts'
 import { sdkHttpClient } from '../support/sdk-http-client.ts'
 
@@ -35,15 +36,7 @@ const credentialOf = (who: 'admin' | 'stranger'): TokenCredential => ({
 })
 const optionsOf = (host: string) => ({
   httpClient: sdkHttpClient((request) => world.fetch(request)),
-  validationOptions: {
-    // What is given replaces the client's own options: without this nothing is verified.
-    validateToken: true,
-    validateExpirationTime: true,
-    validateNotBeforeTime: true,
-    validateIssuer: true,
-    expectedIssuer: `https://${host}`,
-    timeValidationSlack: 1,
-  },
+  validationOptions: verifyingAll(`https://${host}`),
 })
 const administration = (host: string, who: 'admin' | 'stranger' = 'admin') =>
   new AttestationAdministrationClient(`https://${host}`, credentialOf(who), optionsOf(host))

@@ -69,22 +69,16 @@ describe('a program at a terminal', () => {
     expect(await terminal.ended).toBe(3)
   })
 
-  it('gets Ctrl-C once, and may go on', async (ctx) => {
-    const terminal = open(run(need(ctx, programs.dynamic), 'terminal'))
-    await terminal.shows(/ready/)
-    terminal.type(CTRL_C)
-    await terminal.shows(/interrupted/)
-    terminal.resize(10, 10)
-    await terminal.shows(/resized/)
-    terminal.type(CTRL_BACKSLASH)
-    expect(await terminal.ended).toBe(3)
-    expect(terminal.shown.match(/interrupted/g)).toHaveLength(1)
-  })
-
-  it('gets Ctrl-C and Ctrl-\\ once below an older Node too, which starts the pinned one', async (ctx) => {
-    const pretend = "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '22.0.0' } })"
-    const older = [process.execPath, '--import', `data:text/javascript,${encodeURIComponent(pretend)}`]
-    const terminal = open([...older, ...run(need(ctx, programs.dynamic), 'terminal').slice(1)])
+  const pretend = "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '22.0.0' } })"
+  it.for([
+    ['gets Ctrl-C and Ctrl-\\ once, and may go on', []],
+    [
+      'gets them once below an older Node too, which starts the pinned one',
+      ['--import', `data:text/javascript,${encodeURIComponent(pretend)}`],
+    ],
+  ] as const)('%s', async ([, flags], ctx) => {
+    const [node = '', ...skerry] = run(need(ctx, programs.dynamic), 'terminal')
+    const terminal = open([node, ...flags, ...skerry])
     await terminal.shows(/ready/)
     terminal.type(CTRL_C)
     await terminal.shows(/interrupted/)

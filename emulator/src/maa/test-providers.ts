@@ -134,3 +134,13 @@ export function signedWith(key: KeyObject, payload: string, header: object): str
   const signature = sign('sha256', Buffer.from(signed), ec ? { key, dsaEncoding: 'ieee-p1363' } : key)
   return `${signed}.${base64Url(signature)}`
 }
+
+/** For `@azure/attestation`: what is given replaces the client's own options, and without `validateToken` nothing is verified. */
+export const verifyingAll = (issuer: string) => ({
+  validateToken: true,
+  validateExpirationTime: true,
+  validateNotBeforeTime: true,
+  validateIssuer: true,
+  expectedIssuer: issuer,
+  timeValidationSlack: 1,
+})

@@ -7,6 +7,7 @@ import { systemClock } from '../../core/clock.ts'
 import { createTestContext } from '../../core/test-context.ts'
 import { createProcessor } from '../../psp/index.ts'
 import { createMaaService } from '../index.ts'
+import { verifyingAll } from '../test-providers.ts'
 import { createSgxPlatform } from './platform.ts'
 
 /* The official client, which reads the keys of the provider and checks signature, issuer and times of each token. */
@@ -18,15 +19,7 @@ world.use(createMaaService(world.ctx, { psp: createProcessor(world.ctx), sgx }))
 
 const client = new AttestationClient(PROVIDER, {
   httpClient: sdkHttpClient((request) => world.fetch(request)),
-  // What is given replaces the client's own options: without validateToken nothing is verified.
-  validationOptions: {
-    validateToken: true,
-    validateExpirationTime: true,
-    validateNotBeforeTime: true,
-    validateIssuer: true,
-    expectedIssuer: PROVIDER,
-    timeValidationSlack: 1,
-  },
+  validationOptions: verifyingAll(PROVIDER),
 })
 
 const RUNTIME = encodeUtf8('{"jwk":{"kty":"EC"}}')
