@@ -5,10 +5,11 @@ import { defineConfig } from 'vitest/config'
  * the environment): their files share one, which spares each of them the loading of what all of them import.
  */
 const TOGETHER = [
-  'guest/src/{attest,http,maa,uvm,wire}/**/*.test.ts',
+  'guest/src/{attest,cli,device,http,maa,uvm,wire}/**/*.test.ts',
+  'guest/src/{skr/!(release),sidecar/!(app|start),sidecar/grpc/*,thim/sources}.test.ts',
   'emulator/src/{arm,cli,control,core,events,graph,kds,keyvault,maa,psp,rbac,seed,state}/**/*.test.ts',
   'emulator/src/entra/!(entra).test.ts',
-  'emulator/src/{aci,host/durable,host/http,host/timers}/*.test.ts',
+  'emulator/src/{aci,host/durable,host/http,host/timers,run,run/oci}/*.test.ts',
   'functions/src/{azure,deployment,http}/**/*.test.ts',
   'test/{conformance,unit}/*.test.ts',
 ]
