@@ -1,4 +1,4 @@
-import { createPublicKey, generateKeyPairSync } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
 import { compactVerify } from 'jose'
 import { expect, it } from 'vitest'
 import { RFC_7515, RFC_7515_A2_KEY } from '../keyvault/release/test-rfc-examples.ts'
@@ -39,4 +39,8 @@ it('takes the signature of another key for none, and an EC key for no key', () =
   const other = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   expect([verifiesJws(signed, other.publicKey), verifiesJws(signed, ec.publicKey)]).toEqual([false, false])
+  // What OpenSSL would verify with the hash of RS256 and that key.
+  const input = signed.slice(0, signed.lastIndexOf('.'))
+  const byEc = sign('sha256', Buffer.from(input), ec.privateKey).toString('base64url')
+  expect(verifiesJws(`${input}.${byEc}`, ec.publicKey)).toBe(false)
 })
