@@ -1,4 +1,5 @@
 export type { NativeAddon, NativeDevice, NativeExtResponse, NativeResponse } from './addon.ts'
 export { chooseDevice, DEVICE_PATHS, type DeviceProbe } from './choose.ts'
-export { type OpenDeviceOptions, openDevice, type SnpDevice } from './device.ts'
+export { type OpenDeviceOptions, openDevice } from './device.ts'
 export { type RetryVerdict, SnpDeviceError, type SnpDeviceErrorCode } from './errors.ts'
+export type { SnpDevice } from './snp-device.ts'

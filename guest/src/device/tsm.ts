@@ -4,8 +4,8 @@ import { mkdir, open, readdir, rmdir, stat } from 'node:fs/promises'
 import type { Clock } from '../clock.ts'
 import { REPORT_SIZE } from '../wire/index.ts'
 import { requireReportOver, requireVmpl } from './answer.ts'
-import type { SnpDevice } from './device.ts'
 import { SnpDeviceError } from './errors.ts'
+import type { SnpDevice } from './snp-device.ts'
 
 /** Linux Documentation/ABI/testing/configfs-tsm-report (kernel 6.7 and later). */
 export const TSM_PATH = '/sys/kernel/config/tsm/report'
