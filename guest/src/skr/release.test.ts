@@ -9,6 +9,7 @@ import { certificationOf, deviceWith, NEWER_TCB, TCB } from '../testing/chip.ts'
 import { root, VAULT_HOST } from '../testing/vault.ts'
 import { type ReleaseKeyOptions, releaseKey } from './release.ts'
 import { trustStoreOf } from './trust-store.ts'
+import { createWrappingKeys } from './wrapping-key.ts'
 
 const server = setupServer()
 beforeAll(() => server.listen({ onUnhandledFrame: 'error' }))
@@ -103,6 +104,17 @@ describe('a release', () => {
 })
 
 describe('a release that ends early', () => {
+  it('says that it has ended with its wrapping key, as one does that ends well: then keys for later are made', async () => {
+    const stock = createWrappingKeys({ size: 0 })
+    let over = 0
+    const wrappingKeys = { take: () => stock.take(), done: () => (over += 1) }
+    world()
+    await guest()({ wrappingKeys })
+    expect(over).toBe(1)
+    await expect(guest({ device: deviceWith(NEWER_TCB) })({ wrappingKeys })).rejects.toThrow()
+    expect(over).toBe(2)
+  })
+
   it('asks neither MAA nor the vault when report and certificates disagree', async () => {
     const seen = world()
     await expect(guest({ device: deviceWith(NEWER_TCB) })()).rejects.toMatchObject({ code: 'ERR_TCB_MISMATCH' })

@@ -29,7 +29,10 @@ export interface ReleaseKeyOptions {
   readonly kid: string
   /** For the vault; default: from `credential`. */
   readonly accessToken?: string
-  /** Default: the identity of this container. */
+  /**
+   * Default: the identity of this container, as a credential of this call's own. Whoever releases often passes one of
+   * `createVaultCredential` each time: it keeps its tokens.
+   */
   readonly credential?: TokenSource
   /** Where the key for this release alone comes from; default: a stock of this module. */
   readonly wrappingKeys?: WrappingKeys
